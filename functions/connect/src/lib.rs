@@ -1,0 +1,1 @@
+//! Connections, settings, setup guide, permissions, vendor profile

@@ -1,0 +1,1 @@
+//! The vendor's back end: partners, accounts, packages, usage

@@ -1,0 +1,1 @@
+//! Accounts, companies, contracts, lines and their mapping

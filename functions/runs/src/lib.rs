@@ -1,0 +1,1 @@
+//! Runs: preview, apply, list, lines, retry, cancel, reconciliation

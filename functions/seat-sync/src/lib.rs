@@ -1,0 +1,1 @@
+//! The monthly seat sync: dispatcher on the schedule, worker on the queue

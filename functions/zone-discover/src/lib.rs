@@ -1,0 +1,1 @@
+//! Finds the Autotask zone of a user name

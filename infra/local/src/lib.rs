@@ -1,0 +1,1 @@
+//! The whole bundle on one machine

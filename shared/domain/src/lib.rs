@@ -1,0 +1,1 @@
+//! What the integration does: connections, mappings, units, runs

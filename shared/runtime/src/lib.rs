@@ -1,0 +1,1 @@
+//! What every function shares: App, HTTP edge, claims, queues, schedules, logs

@@ -1,0 +1,1 @@
+//! The domain's ports on DynamoDB, Secrets Manager, SQS and EventBridge

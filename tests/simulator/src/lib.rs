@@ -1,0 +1,1 @@
+//! A stateful Autotask that behaves

@@ -1,0 +1,1 @@
+//! A world to test in: an App on the in-process engine, a simulator, one connected partner
