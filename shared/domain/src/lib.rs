@@ -1,1 +1,24 @@
-//! What the integration does: connections, mappings, units, runs
+#![doc = include_str!("../README.md")]
+
+pub mod actor;
+pub mod autotask_session;
+pub mod budget;
+pub mod calendar;
+pub mod change;
+pub mod connections;
+pub mod ids;
+pub mod issues;
+pub mod mappings;
+pub mod ports;
+pub mod problem;
+pub mod records;
+pub mod runs;
+pub mod seats;
+pub mod units;
+pub mod vendor;
+
+pub use actor::{Actor, Role, Scope};
+pub use change::Change;
+pub use ids::{AccountId, ConnectionId, LineKind, LineRef, PackageId, PartnerId, RunId};
+pub use ports::Ports;
+pub use problem::{Code, Error, Problem, Result};

@@ -1,0 +1,170 @@
+use crate::ids::{ConnectionId, PartnerId};
+use crate::ports::SecretVersion;
+use crate::records::{Index, Key, Record};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Where a connection stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectionStatus {
+    /// Works.
+    Connected,
+    /// Autotask refused the credentials: no call until a person acts (D-14).
+    NeedsRelink,
+    /// A person paused it, or the partner was deactivated.
+    Paused,
+    /// Deleted with its mappings kept.
+    Disconnected,
+}
+
+/// The zone that serves a database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ZoneRecord {
+    /// Base of the REST API, as Autotask spells it; parsed only through `autotask::zone::HostPolicy`.
+    pub url: String,
+    /// Base of the web interface, for deep links.
+    pub web_url: String,
+    /// The tenant database's number.
+    pub ci: i64,
+    /// When it was found.
+    pub discovered_at: Timestamp,
+}
+
+/// What a feature can do with the API user's rights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeatureState {
+    /// All rights are there.
+    Ready,
+    /// It can read and not write.
+    ReadOnly,
+    /// It cannot work.
+    Missing,
+}
+
+/// A feature's state, with the rights it lacks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Permission {
+    /// Which feature.
+    pub feature: String,
+    /// What it can do.
+    pub state: FeatureState,
+    /// Missing rights, as Autotask's administrator finds them: `Contracts › Contract Services › Add`.
+    #[serde(default)]
+    pub missing: Vec<String>,
+}
+
+/// One partner's link to one Autotask database.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Connection {
+    /// Whose.
+    pub partner: PartnerId,
+    /// Its id.
+    pub id: ConnectionId,
+    /// Always `autotask` here.
+    pub psa: String,
+    /// Where it stands.
+    pub status: ConnectionStatus,
+    /// The API user's name. Not a secret by itself, shown masked.
+    pub username: String,
+    /// Which version of the secret is in use.
+    pub secret: SecretVersion,
+    /// The zone.
+    pub zone: ZoneRecord,
+    /// `primary` or `secondary`.
+    pub priority: Priority,
+    /// Notification contact (M-22).
+    pub email: Option<String>,
+    /// Which jobs are on: `seat_sync`, `package_billing`, `invoices` …
+    pub features: Vec<String>,
+    /// The last permission probe's result.
+    #[serde(default)]
+    pub permissions: Vec<Permission>,
+    /// Whether the API user can read costs, by the last probe.
+    #[serde(default)]
+    pub costs_readable: Option<bool>,
+    /// Whether the SaaS billing code was there at the last probe (I-02).
+    #[serde(default)]
+    pub saas_billing_code_present: Option<bool>,
+    /// Whether auto-map has run once by itself (S-29).
+    #[serde(default)]
+    pub automap_ran: bool,
+    /// When Autotask last answered.
+    pub last_ok_at: Option<Timestamp>,
+    /// Since when it needs new credentials.
+    pub needs_relink_since: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Whether Autotask is the partner's first PSA.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// The main one.
+    Primary,
+    /// A second one: no manual fetches (D-25).
+    Secondary,
+}
+
+impl Record for Connection {
+    const ENTITY: &'static str = "connection";
+    fn key(&self) -> Key {
+        Key::Connection(self.partner.clone(), self.id.clone())
+    }
+    fn index(&self) -> Option<Index> {
+        Some(Index::Board)
+    }
+}
+
+impl Connection {
+    /// Whether a feature is switched on.
+    #[must_use]
+    pub fn has_feature(&self, name: &str) -> bool {
+        self.features.iter().any(|f| f == name)
+    }
+}
+
+/// The one connection of a partner to a PSA.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PsaGuard {
+    /// Whose.
+    pub partner: PartnerId,
+    /// Which PSA.
+    pub psa: String,
+    /// The connection.
+    pub connection: ConnectionId,
+}
+
+impl Record for PsaGuard {
+    const ENTITY: &'static str = "psa_guard";
+    fn key(&self) -> Key {
+        Key::ConnectionOfPsa(self.partner.clone(), self.psa.clone())
+    }
+}
+
+/// When a job of a connection is next due.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// Whose.
+    pub partner: PartnerId,
+    /// Which connection.
+    pub connection: ConnectionId,
+    /// Which job: `seat_sync`.
+    pub job: String,
+    /// The slot: the run's name and period come from it, not from the tick that finds it.
+    pub due_at: Timestamp,
+}
+
+impl Record for Schedule {
+    const ENTITY: &'static str = "schedule";
+    fn key(&self) -> Key {
+        Key::Schedule(self.partner.clone(), self.connection.clone(), self.job.clone())
+    }
+    fn index(&self) -> Option<Index> {
+        Some(Index::Due { job: self.job.clone(), at: self.due_at })
+    }
+}

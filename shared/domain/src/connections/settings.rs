@@ -1,0 +1,192 @@
+//! A connection's settings (`requirements.md` 5.6) with their defaults.
+
+use crate::ids::{AccountId, ConnectionId, PartnerId};
+use crate::records::{Key, Record};
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+/// When the seat sync runs: the connection's own day, hour and zone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunSchedule {
+    /// Day of the month, 1 to 28.
+    pub day: i8,
+    /// Hour of the day, 0 to 23.
+    pub hour: i8,
+    /// Minute, 0 to 59.
+    pub minute: i8,
+    /// Whether it runs by itself at all.
+    pub enabled: bool,
+}
+
+impl Default for RunSchedule {
+    fn default() -> Self {
+        Self { day: 1, hour: 0, minute: 15, enabled: true }
+    }
+}
+
+/// Guards against bad counts (F-03, D-01).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guards {
+    /// A change by more units than this is held.
+    pub max_units: i64,
+    /// A change by more per cent than this is held, where it is by more than 5 units.
+    pub max_percent: i64,
+    /// A fall to 0 is held.
+    pub hold_zero: bool,
+    /// A run with more than this share of held lines, in per cent, writes nothing.
+    pub stop_run_percent: i64,
+    /// A count older than this, in hours, is not written.
+    pub usage_max_age_hours: i64,
+}
+
+impl Default for Guards {
+    fn default() -> Self {
+        Self { max_units: 25, max_percent: 50, hold_zero: true, stop_run_percent: 30, usage_max_age_hours: 48 }
+    }
+}
+
+/// What to do with units that somebody changed by hand (F-10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum DriftPolicy {
+    /// Write our count (the sources' behaviour), and say so.
+    #[default]
+    Overwrite,
+    /// Hold the line.
+    Hold,
+    /// Leave the line alone in the month of the edit.
+    RespectUntilNextMonth,
+}
+
+/// Whether a run may write without a person (D-03).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum ApprovalMode {
+    /// Runs apply their plan at once.
+    #[default]
+    Auto,
+    /// Scheduled runs stop at the plan until a person applies it.
+    ApproveAll,
+}
+
+/// Which companies the picker and auto-map offer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CompanyScope {
+    /// Labels of `companyType`.
+    pub types: Vec<String>,
+    /// Only active ones.
+    pub active: bool,
+}
+
+impl Default for CompanyScope {
+    fn default() -> Self {
+        Self { types: vec!["Customer".to_owned()], active: true }
+    }
+}
+
+/// By what auto-map compares (M-04, D-10).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Automap {
+    /// The primary contact's e-mail address.
+    pub email: bool,
+    /// The exact company name.
+    pub exact_name: bool,
+}
+
+impl Default for Automap {
+    fn default() -> Self {
+        Self { email: true, exact_name: false }
+    }
+}
+
+/// A span of days in which no run writes, first and last included.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FreezeWindow {
+    /// First day.
+    pub from: Date,
+    /// Last day.
+    pub to: Date,
+}
+
+/// What a partner can set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// IANA name; the partner's zone when connecting, else UTC.
+    pub time_zone: String,
+    /// Whether package changes are pushed by themselves (S-22); never gates the monthly sync (D-04).
+    pub billing_auto_sync: bool,
+    /// When the seat sync runs.
+    pub schedule: RunSchedule,
+    /// Whether scheduled runs apply their plan at once.
+    pub approval_mode: ApprovalMode,
+    /// Guards.
+    pub guards: Guards,
+    /// Units changed by hand.
+    pub drift: DriftPolicy,
+    /// Overwrite Cost where neither line nor package says (I-18).
+    pub overwrite_cost: bool,
+    /// Picker and auto-map.
+    pub company_scope: CompanyScope,
+    /// Auto-map.
+    pub automap: Automap,
+    /// Share of Autotask's hourly limit, in per cent of the database's threshold.
+    pub api_share_percent: i64,
+    /// Where not empty, only these accounts are written (F-19).
+    pub pilot_accounts: Vec<AccountId>,
+    /// No writes in this span.
+    pub freeze: Option<FreezeWindow>,
+    /// Stops every write of the connection at once (F-03).
+    pub kill_switch: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            time_zone: "UTC".to_owned(),
+            billing_auto_sync: false,
+            schedule: RunSchedule::default(),
+            approval_mode: ApprovalMode::default(),
+            guards: Guards::default(),
+            drift: DriftPolicy::default(),
+            overwrite_cost: false,
+            company_scope: CompanyScope::default(),
+            automap: Automap::default(),
+            api_share_percent: 25,
+            pilot_accounts: Vec::new(),
+            freeze: None,
+            kill_switch: false,
+        }
+    }
+}
+
+impl Settings {
+    /// The time zone; UTC where the name is unknown (it is checked when stored).
+    #[must_use]
+    pub fn zone(&self) -> jiff::tz::TimeZone {
+        jiff::tz::TimeZone::get(&self.time_zone).unwrap_or(jiff::tz::TimeZone::UTC)
+    }
+}
+
+/// Settings as stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingsRecord {
+    /// Whose.
+    pub partner: PartnerId,
+    /// Of which connection.
+    pub connection: ConnectionId,
+    /// The settings.
+    pub settings: Settings,
+}
+
+impl Record for SettingsRecord {
+    const ENTITY: &'static str = "settings";
+    fn key(&self) -> Key {
+        Key::Settings(self.partner.clone(), self.connection.clone())
+    }
+}

@@ -1,0 +1,379 @@
+//! The vocabulary of stored records: which keys exist, what a conditional write is, and typed reads over
+//! the [`Storage`] port. How a key becomes `pk` and `sk` is `store`'s business alone.
+
+use crate::actor::Scope;
+use crate::ids::{AccountId, ConnectionId, LineRef, PackageId, PartnerId, RunId};
+use crate::ports::{Order, PageRequest, Read, Storage, StorageError};
+use jiff::Timestamp;
+use serde::{Serialize, de::DeserializeOwned};
+
+/// Most writes of one transaction (DynamoDB's own bound is 100).
+pub const WRITES_MAX: usize = 100;
+/// Records of one page when a whole collection is read.
+pub const PAGE_RECORDS: u32 = 500;
+
+/// The name of one record.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// The vendor's profile.
+    VendorProfile,
+    /// A package of the vendor's catalogue.
+    Package(PackageId),
+    /// A partner.
+    Partner(PartnerId),
+    /// Which packages a partner may use.
+    PartnerPackages(PartnerId),
+    /// An account of a partner.
+    Account(PartnerId, AccountId),
+    /// The newest count of an account's package.
+    Usage(PartnerId, AccountId, PackageId),
+    /// An account claimed by another PSA's integration.
+    AccountClaim(PartnerId, AccountId),
+    /// The one connection of a partner to a PSA (M-36): uniqueness by existence.
+    ConnectionOfPsa(PartnerId, String),
+    /// A connection.
+    Connection(PartnerId, ConnectionId),
+    /// A connection's settings.
+    Settings(PartnerId, ConnectionId),
+    /// A connection's due time for one job.
+    Schedule(PartnerId, ConnectionId, String),
+    /// An account's mapping.
+    Mapping(PartnerId, ConnectionId, AccountId),
+    /// An Autotask company in use by a mapping (S-33): uniqueness by existence.
+    CompanyTaken(PartnerId, ConnectionId, i64),
+    /// A contract line in use by a mapping: uniqueness by existence.
+    LineTaken(PartnerId, ConnectionId, LineRef),
+    /// A package's mapping to a service or bundle.
+    PackageMapping(PartnerId, ConnectionId, PackageId),
+    /// The exactly-once ledger of one contract line.
+    UnitLine(PartnerId, ConnectionId, LineRef),
+    /// A run.
+    Run(PartnerId, ConnectionId, RunId),
+    /// One line of a run's report that is worth its own record; by number, in the plan's order.
+    RunLine(PartnerId, ConnectionId, RunId, u32),
+    /// A deflated chunk of a run's lines.
+    RunChunk(PartnerId, ConnectionId, RunId, u32),
+    /// Which runs of a connection may write at present.
+    ActiveRuns(PartnerId, ConnectionId),
+    /// The share of Autotask's hourly limit that a connection has used.
+    Budget(PartnerId, ConnectionId),
+    /// The slots of concurrent calls to one Autotask entity.
+    Slots(PartnerId, ConnectionId, String),
+    /// An issue: subject and code.
+    Issue(PartnerId, ConnectionId, String, String),
+    /// One row of the audit trail: month `yyyy-mm` and id.
+    Audit(PartnerId, Option<ConnectionId>, String, String),
+    /// An event that is committed and not yet published.
+    Outbox(PartnerId, String),
+    /// An idempotency key of one caller.
+    Idempotency(Option<PartnerId>, String),
+}
+
+impl Key {
+    /// The partner that the record belongs to; none for the vendor's own.
+    #[must_use]
+    pub fn partner(&self) -> Option<&PartnerId> {
+        match self {
+            Key::VendorProfile | Key::Package(_) => None,
+            Key::Idempotency(p, _) => p.as_ref(),
+            Key::Partner(p)
+            | Key::PartnerPackages(p)
+            | Key::Account(p, _)
+            | Key::Usage(p, ..)
+            | Key::AccountClaim(p, _)
+            | Key::ConnectionOfPsa(p, _)
+            | Key::Connection(p, _)
+            | Key::Settings(p, _)
+            | Key::Schedule(p, ..)
+            | Key::Mapping(p, ..)
+            | Key::CompanyTaken(p, ..)
+            | Key::LineTaken(p, ..)
+            | Key::PackageMapping(p, ..)
+            | Key::UnitLine(p, ..)
+            | Key::Run(p, ..)
+            | Key::RunLine(p, ..)
+            | Key::RunChunk(p, ..)
+            | Key::ActiveRuns(p, _)
+            | Key::Budget(p, _)
+            | Key::Slots(p, ..)
+            | Key::Issue(p, ..)
+            | Key::Audit(p, ..)
+            | Key::Outbox(p, _) => Some(p),
+        }
+    }
+}
+
+/// A set of records that is read in pages, in the order of its sort key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Collection {
+    /// The vendor's packages, by id.
+    Packages,
+    /// A partner's accounts, by id.
+    Accounts(PartnerId),
+    /// A partner's counts, by account and package.
+    Usage(PartnerId),
+    /// A partner's accounts that another PSA has claimed.
+    AccountClaims(PartnerId),
+    /// A partner's connections.
+    Connections(PartnerId),
+    /// A connection's mappings, by account.
+    Mappings(PartnerId, ConnectionId),
+    /// A connection's package mappings, by package.
+    PackageMappings(PartnerId, ConnectionId),
+    /// The companies that a connection's mappings hold.
+    CompaniesTaken(PartnerId, ConnectionId),
+    /// The contract lines that a connection's mappings hold.
+    LinesTaken(PartnerId, ConnectionId),
+    /// A connection's unit lines.
+    UnitLines(PartnerId, ConnectionId),
+    /// A connection's runs, oldest first (run ids sort by time).
+    Runs(PartnerId, ConnectionId),
+    /// A run's own line records.
+    RunLines(PartnerId, ConnectionId, RunId),
+    /// A run's deflated chunks.
+    RunChunks(PartnerId, ConnectionId, RunId),
+    /// A connection's issues, by subject and code.
+    Issues(PartnerId, ConnectionId),
+    /// A month of the audit trail, by time.
+    Audit(PartnerId, Option<ConnectionId>, String),
+    /// A partner's unpublished events.
+    Outbox(PartnerId),
+    /// Schedules of a job that are due at or before a time, over all partners; eventual. One shard of [`SHARDS`].
+    Due {
+        /// The job.
+        job: String,
+        /// Which shard.
+        shard: u8,
+        /// Due at or before this.
+        until: Timestamp,
+    },
+    /// Unpublished events over all partners, oldest first; eventual. One shard of [`SHARDS`].
+    OutboxShard(u8),
+    /// Runs that are not finished, over all partners, by start; eventual. One shard of [`SHARDS`].
+    OpenRuns(u8),
+    /// Connections over all partners; eventual. One shard of [`SHARDS`].
+    Board(u8),
+}
+
+/// Shards of an index that spans partners; keeps any one index partition under DynamoDB's 1,000 writes a second.
+pub const SHARDS: u8 = 8;
+
+impl Collection {
+    /// The partner whose records these are; none where they span partners.
+    #[must_use]
+    pub fn partner(&self) -> Option<&PartnerId> {
+        match self {
+            Collection::Accounts(p)
+            | Collection::Usage(p)
+            | Collection::AccountClaims(p)
+            | Collection::Connections(p)
+            | Collection::Mappings(p, _)
+            | Collection::PackageMappings(p, _)
+            | Collection::CompaniesTaken(p, _)
+            | Collection::LinesTaken(p, _)
+            | Collection::UnitLines(p, _)
+            | Collection::Runs(p, _)
+            | Collection::RunLines(p, ..)
+            | Collection::RunChunks(p, ..)
+            | Collection::Issues(p, _)
+            | Collection::Audit(p, ..)
+            | Collection::Outbox(p) => Some(p),
+            Collection::Packages
+            | Collection::Due { .. }
+            | Collection::OutboxShard(_)
+            | Collection::OpenRuns(_)
+            | Collection::Board(_) => None,
+        }
+    }
+}
+
+/// Which index over all partners a record also stands in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Index {
+    /// A job's due time.
+    Due {
+        /// The job.
+        job: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// The vendor's board.
+    Board,
+    /// The outbox's sweep, by time.
+    Outbox {
+        /// When the event was committed.
+        at: Timestamp,
+    },
+    /// Unfinished runs, by time.
+    OpenRun {
+        /// When the run was claimed.
+        at: Timestamp,
+    },
+}
+
+/// A record as the store has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// Its version: 1 when created, one more with each write. 0 where writes are unconditional.
+    pub v: u64,
+    /// Its content.
+    pub doc: serde_json::Value,
+}
+
+/// What must hold for a write to happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// There is no such record.
+    Absent,
+    /// The record has this version.
+    Version(u64),
+    /// Whatever is there.
+    Any,
+}
+
+/// What a write does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Act {
+    /// Puts the whole record.
+    Put {
+        /// The entity's name, for people who read the table.
+        entity: &'static str,
+        /// Its content.
+        doc: serde_json::Value,
+        /// The index over all partners it stands in.
+        index: Option<Index>,
+        /// When the record may be dropped by itself.
+        expires: Option<Timestamp>,
+    },
+    /// Deletes it.
+    Delete,
+    /// Only checks the condition.
+    Check,
+}
+
+/// One conditional write.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Write {
+    /// Which record.
+    pub key: Key,
+    /// On what condition.
+    pub expect: Expect,
+    /// What.
+    pub act: Act,
+}
+
+/// A type that is stored as one record.
+pub trait Record: Serialize + DeserializeOwned + Send + Sync {
+    /// Its name in the table.
+    const ENTITY: &'static str;
+    /// Its key.
+    fn key(&self) -> Key;
+    /// The index over all partners it stands in.
+    fn index(&self) -> Option<Index> {
+        None
+    }
+    /// When it may be dropped by itself.
+    fn expires(&self) -> Option<Timestamp> {
+        None
+    }
+}
+
+/// A record together with the version that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Versioned<T> {
+    /// The version.
+    pub v: u64,
+    /// The record.
+    pub value: T,
+}
+
+impl<T> std::ops::Deref for Versioned<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl Write {
+    /// Puts a record that must not exist yet.
+    pub fn create<R: Record>(record: &R) -> Result<Self, StorageError> {
+        Self::put(record, Expect::Absent)
+    }
+
+    /// Puts a record over the version that was read.
+    pub fn replace<R: Record>(record: &R, v: u64) -> Result<Self, StorageError> {
+        Self::put(record, Expect::Version(v))
+    }
+
+    /// Puts a record on a condition.
+    pub fn put<R: Record>(record: &R, expect: Expect) -> Result<Self, StorageError> {
+        let key = record.key();
+        let doc = serde_json::to_value(record)
+            .map_err(|source| StorageError::Corrupt { key: format!("{key:?}"), source: Box::new(source) })?;
+        let act = Act::Put { entity: R::ENTITY, doc, index: record.index(), expires: record.expires() };
+        Ok(Self { key, expect, act })
+    }
+
+    /// Deletes a record on a condition.
+    #[must_use]
+    pub fn delete(key: Key, expect: Expect) -> Self {
+        Self { key, expect, act: Act::Delete }
+    }
+
+    /// Lets a transaction depend on a record it does not write.
+    #[must_use]
+    pub fn check(key: Key, expect: Expect) -> Self {
+        Self { key, expect, act: Act::Check }
+    }
+}
+
+impl Stored {
+    /// The record as its type.
+    pub fn decode<R: Record>(self) -> Result<Versioned<R>, StorageError> {
+        let v = self.v;
+        serde_path_to_error::deserialize(self.doc)
+            .map(|value| Versioned { v, value })
+            .map_err(|source| StorageError::Corrupt { key: R::ENTITY.to_owned(), source: Box::new(source) })
+    }
+}
+
+/// Reads one record, strongly consistent.
+pub async fn load<R: Record>(
+    storage: &dyn Storage,
+    scope: &Scope,
+    key: &Key,
+) -> Result<Option<Versioned<R>>, StorageError> {
+    storage.get(scope, key, Read::Strong).await?.map(Stored::decode).transpose()
+}
+
+/// Reads one page of a collection as its type, with the token of the next page.
+pub async fn load_page<R: Record>(
+    storage: &dyn Storage,
+    scope: &Scope,
+    of: &Collection,
+    page: PageRequest,
+) -> Result<(Vec<Versioned<R>>, Option<String>), StorageError> {
+    let listing = storage.list(scope, of, page).await?;
+    let items = listing.items.into_iter().map(Stored::decode).collect::<Result<_, _>>()?;
+    Ok((items, listing.next))
+}
+
+/// Reads a whole collection, page by page.
+pub async fn load_all<R: Record>(
+    storage: &dyn Storage,
+    scope: &Scope,
+    of: &Collection,
+    read: Read,
+) -> Result<Vec<Versioned<R>>, StorageError> {
+    let mut all = Vec::new();
+    let mut after = None;
+    loop {
+        let page = PageRequest { limit: PAGE_RECORDS, after, order: Order::Ascending, read };
+        let (items, next) = load_page(storage, scope, of, page).await?;
+        all.extend(items);
+        match next {
+            Some(token) => after = Some(token),
+            None => return Ok(all),
+        }
+    }
+}

@@ -1,0 +1,286 @@
+use crate::actor::Actor;
+use crate::connections::Settings;
+use crate::ids::{AccountId, ConnectionId, LineRef, PackageId, PartnerId, RunId};
+use crate::problem::Code;
+use crate::records::{Index, Key, Record};
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+/// How long runs and their lines are kept: 13 months.
+pub const RUN_KEPT: SignedDuration = SignedDuration::from_hours(24 * 400);
+/// Longest text of a line's explanation, in characters.
+pub const WORDS_MAX: usize = 500;
+
+/// What a run does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunKind {
+    /// Counts become units.
+    SeatSync,
+    /// Accounts are matched to companies.
+    AutoMap,
+    /// Mappings come from a CSV file.
+    CsvImport,
+}
+
+/// Why a run was started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// The schedule's slot, in time.
+    Schedule,
+    /// The schedule's slot, late (at most 72 h).
+    CatchUp,
+    /// A person.
+    Manual,
+    /// The failed lines of another run.
+    Retry,
+}
+
+/// Whether a run may write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunMode {
+    /// Plan only, until a person applies it.
+    Preview,
+    /// Plan and apply.
+    Apply,
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Claimed, not begun.
+    Queued,
+    /// Reading and planning.
+    Planning,
+    /// A plan is stored and waits for a person.
+    Planned,
+    /// Writing.
+    Applying,
+    /// Waiting until unclear writes can be judged by reading.
+    Settling,
+    /// Everything is right.
+    Done,
+    /// Some lines failed, are held or unverified.
+    Partial,
+    /// Nothing was done.
+    Failed,
+    /// The guards stopped it before any write.
+    Stopped,
+    /// A person stopped it.
+    Cancelled,
+}
+
+impl RunState {
+    /// Whether the run will change nothing any more.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        matches!(self, RunState::Done | RunState::Partial | RunState::Failed | RunState::Stopped | RunState::Cancelled)
+    }
+}
+
+/// The calendar month that a run is for, in the connection's zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Period {
+    /// First day.
+    pub start: Date,
+    /// Last day.
+    pub end: Date,
+}
+
+/// States of D-12; `lines` is their sum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LineState {
+    /// Units (or cost) were written and seen.
+    Changed,
+    /// Nothing to do.
+    Unchanged,
+    /// A guard or an unclear write keeps it for a person.
+    Held,
+    /// It could not be done.
+    Failed,
+    /// Deliberately not done: posted period, paused account, no count.
+    Skipped,
+    /// A newer count was already written.
+    Superseded,
+    /// Written and not yet seen.
+    Unverified,
+}
+
+/// How many lines are in which state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Totals {
+    /// All lines.
+    pub lines: u32,
+    /// See [`LineState`].
+    pub changed: u32,
+    /// See [`LineState`].
+    pub unchanged: u32,
+    /// See [`LineState`].
+    pub held: u32,
+    /// See [`LineState`].
+    pub failed: u32,
+    /// See [`LineState`].
+    pub skipped: u32,
+    /// See [`LineState`].
+    pub superseded: u32,
+    /// See [`LineState`].
+    pub unverified: u32,
+}
+
+impl Totals {
+    /// Counts states.
+    pub fn of(states: impl IntoIterator<Item = LineState>) -> Self {
+        let mut totals = Self::default();
+        for state in states {
+            totals.lines += 1;
+            let place = match state {
+                LineState::Changed => &mut totals.changed,
+                LineState::Unchanged => &mut totals.unchanged,
+                LineState::Held => &mut totals.held,
+                LineState::Failed => &mut totals.failed,
+                LineState::Skipped => &mut totals.skipped,
+                LineState::Superseded => &mut totals.superseded,
+                LineState::Unverified => &mut totals.unverified,
+            };
+            *place += 1;
+        }
+        totals
+    }
+}
+
+/// A run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Whose.
+    pub partner: PartnerId,
+    /// Of which connection.
+    pub connection: ConnectionId,
+    /// Its id: a UUID v7 of its claim, so that runs sort by time. A scheduled slot's uniqueness is a claim of its own.
+    pub id: RunId,
+    /// What it does.
+    pub kind: RunKind,
+    /// Why it was started.
+    pub trigger: Trigger,
+    /// Whether it may write.
+    pub mode: RunMode,
+    /// Where it stands.
+    pub state: RunState,
+    /// Who started it.
+    pub actor: Actor,
+    /// Which accounts; none means all.
+    pub accounts: Option<Vec<AccountId>>,
+    /// The slot it is for, where a schedule started it.
+    pub due_slot: Option<Timestamp>,
+    /// The month it is for.
+    pub period: Option<Period>,
+    /// From when units count. From the run's record, never from the clock.
+    pub effective_date: Option<Date>,
+    /// The settings it was planned with.
+    pub settings: Option<Settings>,
+    /// SHA-256 of the plan, hex.
+    pub plan_hash: Option<String>,
+    /// When the plan was made.
+    pub planned_at: Option<Timestamp>,
+    /// Whether a person asked to stop it.
+    #[serde(default)]
+    pub cancel_requested: bool,
+    /// How many lines are in which state.
+    #[serde(default)]
+    pub totals: Totals,
+    /// How many chunks of lines are stored.
+    #[serde(default)]
+    pub chunks: u32,
+    /// Calls made to Autotask.
+    #[serde(default)]
+    pub autotask_calls: u32,
+    /// Why it failed or was stopped.
+    pub problem: Option<(Code, String)>,
+    /// Results of a run that has no lines of units: auto-map, CSV.
+    #[serde(default)]
+    pub outcome: serde_json::Value,
+    /// When it was claimed.
+    pub created_at: Timestamp,
+    /// When it was last worked on; a sweep looks after runs that nobody works on.
+    pub touched_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+impl Record for Run {
+    const ENTITY: &'static str = "run";
+    fn key(&self) -> Key {
+        Key::Run(self.partner.clone(), self.connection.clone(), self.id.clone())
+    }
+    fn index(&self) -> Option<Index> {
+        (!self.state.is_final() && self.state != RunState::Planned).then_some(Index::OpenRun { at: self.created_at })
+    }
+    fn expires(&self) -> Option<Timestamp> {
+        self.created_at.checked_add(RUN_KEPT).ok()
+    }
+}
+
+/// One line of a run's plan and report: the columns of F-01 and the result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunLine {
+    /// Its number, in the plan's order, from 1.
+    pub no: u32,
+    /// Whose count.
+    pub account: AccountId,
+    /// The account's name when planned.
+    pub account_name: String,
+    /// `Companies.id`.
+    pub company_id: Option<i64>,
+    /// The company's name as last seen.
+    pub company_name: Option<String>,
+    /// `Contracts.id`.
+    pub contract_id: Option<i64>,
+    /// The contract's name as last seen.
+    pub contract_name: Option<String>,
+    /// Whose count.
+    pub package: PackageId,
+    /// Which line.
+    pub line: LineRef,
+    /// The service's name as last seen.
+    pub service_name: String,
+    /// Units in Autotask when planned.
+    pub units_now: Option<i64>,
+    /// The vendor's count.
+    pub count: Option<i64>,
+    /// When the vendor counted: orders targets.
+    pub count_as_of: Option<Timestamp>,
+    /// Units wanted.
+    pub units_wanted: Option<i64>,
+    /// Unit cost in Autotask when planned, where read.
+    #[serde(default)]
+    pub cost_now: Option<Decimal>,
+    /// Unit cost wanted, where Overwrite Cost is on.
+    #[serde(default)]
+    pub cost_wanted: Option<Decimal>,
+    /// Estimate of the change of the monthly invoice: units difference × unit price, where readable.
+    #[serde(default)]
+    pub invoice_change: Option<Decimal>,
+    /// From when.
+    pub effective_date: Date,
+    /// Whether the covering row is approved and posted.
+    pub period_billed: bool,
+    /// Units that we last wrote, where Autotask now shows others (F-10).
+    pub drift_from: Option<i64>,
+    /// Where it stands.
+    pub state: LineState,
+    /// The code of its state, where there is one.
+    pub code: Option<Code>,
+    /// In words a partner understands.
+    pub words: String,
+    /// The unit change that was sent, if any.
+    pub sent: Option<i64>,
+    /// Units as read after the write.
+    pub verified_units: Option<i64>,
+    /// `itemId` of the adjustment, where Autotask told.
+    pub adjustment_id: Option<i64>,
+}
