@@ -155,6 +155,27 @@ pub enum Collection {
     Board(u8),
 }
 
+impl Scope {
+    /// Whether a record may be read: one's own, and what the vendor tells all its partners (its profile, its
+    /// packages). The vendor's profile holds no secret, only the version of one.
+    #[must_use]
+    pub fn may_read(&self, key: &Key) -> bool {
+        matches!(key, Key::VendorProfile | Key::Package(_)) || self.admits(key.partner())
+    }
+
+    /// Whether a collection may be read: one's own, and the vendor's packages.
+    #[must_use]
+    pub fn may_list(&self, of: &Collection) -> bool {
+        matches!(of, Collection::Packages) || self.admits(of.partner())
+    }
+
+    /// Whether a record may be written, or a transaction depend on it: one's own only.
+    #[must_use]
+    pub fn may_write(&self, key: &Key) -> bool {
+        self.admits(key.partner())
+    }
+}
+
 /// Shards of an index that spans partners; keeps any one index partition under DynamoDB's 1,000 writes a second.
 pub const SHARDS: u8 = 8;
 
@@ -375,5 +396,26 @@ pub async fn load_all<R: Record>(
             Some(token) => after = Some(token),
             None => return Ok(all),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partner_reads_the_vendors_profile_and_packages_and_writes_neither() {
+        let own = PartnerId::new("acme").unwrap();
+        let other = PartnerId::new("other").unwrap();
+        let scope = Scope::Partner(own.clone());
+        let package = Key::Package(PackageId::new("p1").unwrap());
+        for shared in [Key::VendorProfile, package] {
+            assert!(scope.may_read(&shared) && !scope.may_write(&shared), "{shared:?}");
+        }
+        assert!(scope.may_read(&Key::Partner(own.clone())) && scope.may_write(&Key::Partner(own)));
+        assert!(!scope.may_read(&Key::Partner(other.clone())) && !scope.may_write(&Key::Partner(other.clone())));
+        assert!(!scope.may_read(&Key::Idempotency(None, "k".to_owned())));
+        assert!(scope.may_list(&Collection::Packages) && !scope.may_list(&Collection::Board(0)));
+        assert!(!scope.may_list(&Collection::Accounts(other)));
     }
 }
