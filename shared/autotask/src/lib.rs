@@ -1,5 +1,44 @@
-//! stub
-use async_trait::async_trait;
-#[derive(Debug, thiserror::Error)] #[error("x")] pub struct Error;
-#[async_trait] pub trait Transport: Send + Sync + std::fmt::Debug { async fn send(&self) -> Result<(), Error>; }
-pub mod zone { #[derive(Debug, Clone)] pub struct HostPolicy; }
+#![doc = include_str!("../README.md")]
+
+mod answer;
+mod client;
+mod credentials;
+mod date;
+pub mod entities;
+mod entity;
+mod error;
+mod field;
+mod filter;
+mod http;
+mod id;
+pub mod metadata;
+mod page;
+mod query;
+pub mod retry;
+pub mod transport;
+mod udf;
+pub mod wire;
+pub mod zone;
+
+pub use client::{Client, ClientBuilder, PAGES_MAX};
+pub use credentials::Credentials;
+pub use date::DateValue;
+pub use entities::*;
+pub use entity::{Child, Create, Entity, Patch};
+pub use error::{Error, JsonFault, OutcomeCause, Result};
+pub use field::Field;
+pub use filter::{Filter, FilterValue, OR_CONDITIONS_MAX, Op};
+pub use http::{BODY_MAX, HttpTransport};
+pub use id::Id;
+pub use page::PAGE_SIZE_MAX;
+pub use query::{OR_IDS_MAX, Query};
+pub use transport::{
+    Header, Method, REQUEST_TIMEOUT, Request, Response, Transport, TransportError,
+};
+pub use udf::{UserDefinedField, UserDefinedFields};
+pub use zone::{HostPolicy, Zone, ZoneError, ZoneUrl};
+
+#[cfg(test)]
+mod client_tests;
+#[cfg(test)]
+mod fake;
