@@ -19,10 +19,7 @@ pub enum MethodKind {
 }
 
 /// Texts by which Autotask says, with a 500, that this user may not.
-const PERMISSION_TEXTS: &[&str] = &[
-    "does not have the adequate permissions",
-    "may not have the required permissions",
-];
+const PERMISSION_TEXTS: &[&str] = &["does not have the adequate permissions", "may not have the required permissions"];
 
 /// Text by which Autotask says, with a 500, that the row is not there.
 const MISSING_ROW_TEXTS: &[&str] = &["no matching records found"];
@@ -41,54 +38,32 @@ const VALIDATION_TEXTS: &[(&str, &str)] = &[
 ];
 
 /// What a non-2xx answer means.
-pub(crate) fn failure(
-    kind: MethodKind,
-    response: &Response,
-    credentials: Option<&Credentials>,
-) -> Error {
+pub(crate) fn failure(kind: MethodKind, response: &Response, credentials: Option<&Credentials>) -> Error {
     let status = response.status;
     let texts = texts(&response.body, credentials);
     if is_thread_limit(&texts) {
-        return Error::ThreadLimit {
-            retry_after: retry_after(response),
-            texts,
-        };
+        return Error::ThreadLimit { retry_after: retry_after(response), texts };
     }
     match status {
         401 => Error::Unauthorised { texts },
         403 => Error::Forbidden { texts },
         404 if texts.is_empty() => Error::NotFound { texts },
         400 | 404 | 405 => Error::Rejected { status, texts },
-        429 => Error::RateLimited {
-            retry_after: retry_after(response),
-            texts,
-        },
+        429 => Error::RateLimited { retry_after: retry_after(response), texts },
         500 if says_any(&texts, MISSING_ROW_TEXTS) => Error::NotFound { texts },
         500 if says_any(&texts, PERMISSION_TEXTS) => Error::Forbidden { texts },
         500 if is_validation(&texts) => Error::Rejected { status, texts },
-        _ if kind == MethodKind::Write => Error::UnknownOutcome {
-            source: OutcomeCause::Status { status, texts },
-        },
-        408 | 425 | 500..=599 => Error::Unavailable {
-            status: Some(status),
-            texts,
-            source: None,
-        },
+        _ if kind == MethodKind::Write => Error::UnknownOutcome { source: OutcomeCause::Status { status, texts } },
+        408 | 425 | 500..=599 => Error::Unavailable { status: Some(status), texts, source: None },
         300..=399 => Error::malformed(format!("it redirects ({status})")),
         _ => Error::Rejected { status, texts },
     }
 }
 
 /// The thread limit inside an answer of any status, 200 included.
-pub(crate) fn thread_limit(
-    response: &Response,
-    credentials: Option<&Credentials>,
-) -> Option<Error> {
+pub(crate) fn thread_limit(response: &Response, credentials: Option<&Credentials>) -> Option<Error> {
     let texts = texts(&response.body, credentials);
-    is_thread_limit(&texts).then(|| Error::ThreadLimit {
-        retry_after: retry_after(response),
-        texts,
-    })
+    is_thread_limit(&texts).then(|| Error::ThreadLimit { retry_after: retry_after(response), texts })
 }
 
 /// Whether the body is a web page, as IIS answers for a route that it does not know.
@@ -122,22 +97,11 @@ fn json_texts(value: &Value) -> Vec<String> {
     let Some(object) = value.as_object() else {
         return Vec::new();
     };
-    let get = |name: &str| {
-        object
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
-    };
+    let get = |name: &str| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
     match get("errors") {
-        Some(Value::Array(errors)) if !errors.is_empty() => {
-            errors.iter().flat_map(json_texts).collect()
-        }
+        Some(Value::Array(errors)) if !errors.is_empty() => errors.iter().flat_map(json_texts).collect(),
         Some(Value::String(text)) => vec![text.clone()],
-        _ => get("message")
-            .and_then(Value::as_str)
-            .map(str::to_owned)
-            .into_iter()
-            .collect(),
+        _ => get("message").and_then(Value::as_str).map(str::to_owned).into_iter().collect(),
     }
 }
 
@@ -151,35 +115,23 @@ fn tidy(text: &str) -> String {
 }
 
 fn is_thread_limit(texts: &[String]) -> bool {
-    texts
-        .iter()
-        .map(|text| text.to_ascii_lowercase())
-        .any(|text| {
-            text.contains("itgenatr005")
-                || text.contains("thread limit")
-                || text.split_once("thread").is_some_and(|(_, rest)| {
-                    rest.trim_start().starts_with("threshold") && rest.contains("exceeded")
-                })
-        })
+    texts.iter().map(|text| text.to_ascii_lowercase()).any(|text| {
+        text.contains("itgenatr005")
+            || text.contains("thread limit")
+            || text
+                .split_once("thread")
+                .is_some_and(|(_, rest)| rest.trim_start().starts_with("threshold") && rest.contains("exceeded"))
+    })
 }
 
 fn says_any(texts: &[String], wanted: &[&str]) -> bool {
-    texts
-        .iter()
-        .map(|text| text.to_ascii_lowercase())
-        .any(|text| wanted.iter().any(|part| text.contains(part)))
+    texts.iter().map(|text| text.to_ascii_lowercase()).any(|text| wanted.iter().any(|part| text.contains(part)))
 }
 
 fn is_validation(texts: &[String]) -> bool {
-    texts
-        .iter()
-        .map(|text| text.to_ascii_lowercase())
-        .any(|text| {
-            VALIDATION_TEXTS.iter().any(|(first, then)| {
-                text.split_once(first)
-                    .is_some_and(|(_, rest)| rest.contains(then))
-            })
-        })
+    texts.iter().map(|text| text.to_ascii_lowercase()).any(|text| {
+        VALIDATION_TEXTS.iter().any(|(first, then)| text.split_once(first).is_some_and(|(_, rest)| rest.contains(then)))
+    })
 }
 
 /// `Retry-After`: seconds, or an HTTP date, which is counted from the answer's own `Date`.
@@ -194,9 +146,7 @@ fn retry_after(response: &Response) -> Option<Duration> {
 }
 
 fn http_date(text: &str) -> Option<Timestamp> {
-    jiff::fmt::rfc2822::DateTimeParser::new()
-        .parse_timestamp(text)
-        .ok()
+    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
 }
 
 #[cfg(test)]

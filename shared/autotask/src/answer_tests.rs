@@ -3,11 +3,7 @@ use super::*;
 use bytes::Bytes;
 
 fn response(status: u16, body: &str) -> Response {
-    Response {
-        status,
-        headers: Vec::new(),
-        body: Bytes::copy_from_slice(body.as_bytes()),
-    }
+    Response { status, headers: Vec::new(), body: Bytes::copy_from_slice(body.as_bytes()) }
 }
 
 fn name(error: &Error) -> &'static str {
@@ -34,61 +30,16 @@ const TABLE: &[(u16, &str, &str, &str)] = &[
     (404, "<html><body>404</body></html>", "NotFound", "NotFound"),
     (404, r#"{"errors":["bad"]}"#, "Rejected", "Rejected"),
     (400, r#"{"errors":["bad"]}"#, "Rejected", "Rejected"),
-    (
-        405,
-        r#"{"Message":"The requested resource does not support http method 'GET'."}"#,
-        "Rejected",
-        "Rejected",
-    ),
+    (405, r#"{"Message":"The requested resource does not support http method 'GET'."}"#, "Rejected", "Rejected"),
     (429, "", "RateLimited", "RateLimited"),
-    (
-        429,
-        r#"{"errors":["API thread threshold of 3 threads has been exceeded"]}"#,
-        "ThreadLimit",
-        "ThreadLimit",
-    ),
-    (
-        500,
-        r#"{"errors":["Itgenatr005: Thread threshold of 3 threads exceeded"]}"#,
-        "ThreadLimit",
-        "ThreadLimit",
-    ),
-    (
-        503,
-        r#"{"errors":[{"message":"thread limit reached"}]}"#,
-        "ThreadLimit",
-        "ThreadLimit",
-    ),
-    (
-        500,
-        r#"{"errors":["Unable to find frobs in the Company Entity."]}"#,
-        "Rejected",
-        "Rejected",
-    ),
-    (
-        500,
-        r#"{"errors":["Conversion failed when converting varchar 'x' to data type int."]}"#,
-        "Rejected",
-        "Rejected",
-    ),
-    (
-        500,
-        r#"{"errors":["Unexpected character encountered while parsing value: t"]}"#,
-        "Rejected",
-        "Rejected",
-    ),
-    (
-        500,
-        r#"{"errors":["Value does not reference an existing entity for taskType ."]}"#,
-        "Rejected",
-        "Rejected",
-    ),
-    (
-        500,
-        r#"{"errors":["contactID: Value 123 does not exist or is invalid"]}"#,
-        "Rejected",
-        "Rejected",
-    ),
+    (429, r#"{"errors":["API thread threshold of 3 threads has been exceeded"]}"#, "ThreadLimit", "ThreadLimit"),
+    (500, r#"{"errors":["Itgenatr005: Thread threshold of 3 threads exceeded"]}"#, "ThreadLimit", "ThreadLimit"),
+    (503, r#"{"errors":[{"message":"thread limit reached"}]}"#, "ThreadLimit", "ThreadLimit"),
+    (500, r#"{"errors":["Unable to find frobs in the Company Entity."]}"#, "Rejected", "Rejected"),
+    (500, r#"{"errors":["Conversion failed when converting varchar 'x' to data type int."]}"#, "Rejected", "Rejected"),
+    (500, r#"{"errors":["Unexpected character encountered while parsing value: t"]}"#, "Rejected", "Rejected"),
+    (500, r#"{"errors":["Value does not reference an existing entity for taskType ."]}"#, "Rejected", "Rejected"),
+    (500, r#"{"errors":["contactID: Value 123 does not exist or is invalid"]}"#, "Rejected", "Rejected"),
     (
         500,
         r#"{"errors":["Reference value on field: contactID of type: Contact does not exist or is invalid."]}"#,
@@ -120,18 +71,8 @@ const TABLE: &[(u16, &str, &str, &str)] = &[
         "UnknownOutcome",
     ),
     (500, "", "Unavailable", "UnknownOutcome"),
-    (
-        500,
-        "<html>Server Error</html>",
-        "Unavailable",
-        "UnknownOutcome",
-    ),
-    (
-        502,
-        "<html>Bad gateway</html>",
-        "Unavailable",
-        "UnknownOutcome",
-    ),
+    (500, "<html>Server Error</html>", "Unavailable", "UnknownOutcome"),
+    (502, "<html>Bad gateway</html>", "Unavailable", "UnknownOutcome"),
     (503, "", "Unavailable", "UnknownOutcome"),
     (504, "", "Unavailable", "UnknownOutcome"),
     (408, "", "Unavailable", "UnknownOutcome"),
@@ -143,18 +84,10 @@ const TABLE: &[(u16, &str, &str, &str)] = &[
 fn every_answer_has_its_meaning() {
     for (status, body, read, write) in TABLE {
         let response = response(*status, body);
-        assert_eq!(
-            name(&failure(MethodKind::Read, &response, None)),
-            *read,
-            "read {status} {body}"
-        );
+        assert_eq!(name(&failure(MethodKind::Read, &response, None)), *read, "read {status} {body}");
         let error = failure(MethodKind::Write, &response, None);
         assert_eq!(name(&error), *write, "write {status} {body}");
-        assert_eq!(
-            error.may_have_been_applied(),
-            *write == "UnknownOutcome",
-            "{status} {body}"
-        );
+        assert_eq!(error.may_have_been_applied(), *write == "UnknownOutcome", "{status} {body}");
     }
 }
 
@@ -162,30 +95,15 @@ fn every_answer_has_its_meaning() {
 fn retry_after_is_seconds_or_a_date_counted_from_the_answers_own() {
     let with = |headers: &[(&str, &str)]| {
         let mut response = response(429, "");
-        response.headers = headers
-            .iter()
-            .map(|(k, v)| (k.to_string(), v.to_string()))
-            .collect();
+        response.headers = headers.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
         failure(MethodKind::Read, &response, None).retry_after()
     };
     assert_eq!(with(&[]), None);
-    assert_eq!(
-        with(&[("retry-after", "17")]),
-        Some(Duration::from_secs(17))
-    );
+    assert_eq!(with(&[("retry-after", "17")]), Some(Duration::from_secs(17)));
     let date = ("Date", "Fri, 20 Nov 2026 11:00:00 GMT");
-    assert_eq!(
-        with(&[("Retry-After", "Fri, 20 Nov 2026 11:00:42 GMT"), date]),
-        Some(Duration::from_secs(42))
-    );
-    assert_eq!(
-        with(&[("Retry-After", "Fri, 20 Nov 2026 10:00:00 GMT"), date]),
-        Some(Duration::ZERO)
-    );
-    assert_eq!(
-        with(&[("Retry-After", "Fri, 20 Nov 2026 11:00:42 GMT")]),
-        None
-    );
+    assert_eq!(with(&[("Retry-After", "Fri, 20 Nov 2026 11:00:42 GMT"), date]), Some(Duration::from_secs(42)));
+    assert_eq!(with(&[("Retry-After", "Fri, 20 Nov 2026 10:00:00 GMT"), date]), Some(Duration::ZERO));
+    assert_eq!(with(&[("Retry-After", "Fri, 20 Nov 2026 11:00:42 GMT")]), None);
     assert_eq!(with(&[("Retry-After", "soon")]), None);
 }
 
@@ -193,10 +111,7 @@ fn retry_after_is_seconds_or_a_date_counted_from_the_answers_own() {
 fn words_are_bounded_printable_and_without_secrets() {
     let credentials = Credentials::new("u", "canary-secret".into(), Some("canary-code".into()));
     // The secret straddles the cut: taking it out must come first.
-    let body = format!(
-        r#"{{"errors":["{}canary-secret and canary-code\n","b"]}}"#,
-        "x".repeat(TEXT_CHARS_MAX - 4)
-    );
+    let body = format!(r#"{{"errors":["{}canary-secret and canary-code\n","b"]}}"#, "x".repeat(TEXT_CHARS_MAX - 4));
     let error = failure(MethodKind::Read, &response(500, &body), Some(&credentials));
     let printed = format!("{error} {error:?}");
     assert!(!printed.contains("cana"), "{printed}");

@@ -17,9 +17,7 @@ use crate::id::Id;
 use crate::page;
 use crate::query::Query;
 use crate::retry::{self, Decision, Pause, TokioPause};
-use crate::transport::{
-    Header, Method, REQUEST_TIMEOUT, Request, Response, Transport, TransportError,
-};
+use crate::transport::{Header, Method, REQUEST_TIMEOUT, Request, Response, Transport, TransportError};
 use crate::zone::ZoneUrl;
 
 /// Most pages that one query reads: 500,000 rows. Beyond that something leads in circles.
@@ -34,6 +32,7 @@ pub struct Client {
     inner: Arc<Inner>,
 }
 
+#[derive(Clone)]
 struct Inner {
     transport: Arc<dyn Transport>,
     zone: ZoneUrl,
@@ -42,33 +41,24 @@ struct Inner {
     timeout: Duration,
     user_agent: String,
     pages_max: usize,
+    attempts_max: u32,
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client")
-            .field("zone", &self.inner.zone.as_str())
-            .finish_non_exhaustive()
+        f.debug_struct("Client").field("zone", &self.inner.zone.as_str()).finish_non_exhaustive()
     }
 }
 
 /// Sets what most callers leave alone.
 #[derive(Clone)]
 pub struct ClientBuilder {
-    transport: Arc<dyn Transport>,
-    zone: ZoneUrl,
-    credentials: Credentials,
-    pause: Arc<dyn Pause>,
-    timeout: Duration,
-    user_agent: String,
-    pages_max: usize,
+    inner: Inner,
 }
 
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientBuilder")
-            .field("zone", &self.zone.as_str())
-            .finish_non_exhaustive()
+        f.debug_struct("ClientBuilder").field("zone", &self.inner.zone.as_str()).finish_non_exhaustive()
     }
 }
 
@@ -76,53 +66,42 @@ impl ClientBuilder {
     /// How long one request may take; [`REQUEST_TIMEOUT`] by default.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.inner.timeout = timeout;
         self
     }
 
     /// `User-Agent` header.
     #[must_use]
     pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
-        self.user_agent = user_agent.into();
+        self.inner.user_agent = user_agent.into();
         self
     }
 
     /// Most pages that one query reads; [`PAGES_MAX`] by default.
     #[must_use]
     pub fn pages_max(mut self, pages: usize) -> Self {
-        self.pages_max = pages;
+        self.inner.pages_max = pages;
+        self
+    }
+
+    /// How often a read is sent at most: 1 to [`retry::ATTEMPTS_MAX`]. Who answers a person wants
+    /// few.
+    #[must_use]
+    pub fn attempts_max(mut self, attempts: u32) -> Self {
+        self.inner.attempts_max = attempts;
         self
     }
 
     /// How to wait between attempts of a read.
     #[must_use]
     pub fn pause(mut self, pause: Arc<dyn Pause>) -> Self {
-        self.pause = pause;
+        self.inner.pause = pause;
         self
     }
 
     /// The client.
     pub fn build(self) -> Client {
-        let Self {
-            transport,
-            zone,
-            credentials,
-            pause,
-            timeout,
-            user_agent,
-            pages_max,
-        } = self;
-        Client {
-            inner: Arc::new(Inner {
-                transport,
-                zone,
-                credentials,
-                pause,
-                timeout,
-                user_agent,
-                pages_max,
-            }),
-        }
+        Client { inner: Arc::new(self.inner) }
     }
 }
 
@@ -133,12 +112,8 @@ impl Client {
     }
 
     /// A client with other bounds.
-    pub fn builder(
-        transport: Arc<dyn Transport>,
-        zone: ZoneUrl,
-        credentials: Credentials,
-    ) -> ClientBuilder {
-        ClientBuilder {
+    pub fn builder(transport: Arc<dyn Transport>, zone: ZoneUrl, credentials: Credentials) -> ClientBuilder {
+        let inner = Inner {
             transport,
             zone,
             credentials,
@@ -146,7 +121,9 @@ impl Client {
             timeout: REQUEST_TIMEOUT,
             user_agent: concat!("autotask-rust/", env!("CARGO_PKG_VERSION")).to_owned(),
             pages_max: PAGES_MAX,
-        }
+            attempts_max: retry::ATTEMPTS_MAX,
+        };
+        ClientBuilder { inner }
     }
 
     /// The zone that the client calls.
@@ -176,12 +153,7 @@ impl Client {
     /// # Errors
     /// [`Error::UnknownOutcome`] when the row may exist: look for it before sending again.
     pub async fn create<B: Create>(&self, body: &B) -> Result<i64> {
-        const {
-            assert!(
-                B::Entity::ROOT_CREATE,
-                "rows of this entity are not created at its own path"
-            )
-        };
+        const { assert!(B::Entity::ROOT_CREATE, "rows of this entity are not created at its own path") };
         self.write(Method::Post, B::Entity::NAME, body).await
     }
 
@@ -189,22 +161,12 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::create`].
-    pub async fn create_under<B: Create>(
-        &self,
-        parent: Id<<B::Entity as Child>::Parent>,
-        body: &B,
-    ) -> Result<i64>
+    pub async fn create_under<B: Create>(&self, parent: Id<<B::Entity as Child>::Parent>, body: &B) -> Result<i64>
     where
         B::Entity: Child,
     {
-        const {
-            assert!(
-                <B::Entity as Child>::CREATE,
-                "rows of this entity are not created under its parent"
-            )
-        };
-        self.write(Method::Post, &child_path::<B::Entity>(parent), body)
-            .await
+        const { assert!(<B::Entity as Child>::CREATE, "rows of this entity are not created under its parent") };
+        self.write(Method::Post, &child_path::<B::Entity>(parent), body).await
     }
 
     /// Changes some fields of a row at the entity's own path; answers its id.
@@ -212,12 +174,7 @@ impl Client {
     /// # Errors
     /// [`Error::UnknownOutcome`] when the change may have been made.
     pub async fn patch<P: Patch>(&self, patch: &P) -> Result<i64> {
-        const {
-            assert!(
-                P::Entity::ROOT_PATCH,
-                "rows of this entity are not changed at its own path"
-            )
-        };
+        const { assert!(P::Entity::ROOT_PATCH, "rows of this entity are not changed at its own path") };
         self.write(Method::Patch, P::Entity::NAME, patch).await
     }
 
@@ -225,22 +182,12 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::patch`].
-    pub async fn patch_under<P: Patch>(
-        &self,
-        parent: Id<<P::Entity as Child>::Parent>,
-        patch: &P,
-    ) -> Result<i64>
+    pub async fn patch_under<P: Patch>(&self, parent: Id<<P::Entity as Child>::Parent>, patch: &P) -> Result<i64>
     where
         P::Entity: Child,
     {
-        const {
-            assert!(
-                <P::Entity as Child>::PATCH,
-                "rows of this entity are not changed under its parent"
-            )
-        };
-        self.write(Method::Patch, &child_path::<P::Entity>(parent), patch)
-            .await
+        const { assert!(<P::Entity as Child>::PATCH, "rows of this entity are not changed under its parent") };
+        self.write(Method::Patch, &child_path::<P::Entity>(parent), patch).await
     }
 
     /// Deletes a row under its parent.
@@ -283,12 +230,9 @@ impl Client {
     /// A URL below `V1.0/`. Paths are made of names and numbers; anything that could lead
     /// elsewhere is refused.
     pub(crate) fn data_url(&self, path: &str) -> Result<Url> {
-        let plain =
-            |byte: u8| byte.is_ascii_alphanumeric() || byte == b'/' || byte == b'_' || byte == b'-';
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'/' || byte == b'_' || byte == b'-';
         if path.is_empty() || path.starts_with('/') || !path.bytes().all(plain) {
-            return Err(Error::out_of_bounds(
-                "a path has other characters than letters, digits and slashes",
-            ));
+            return Err(Error::out_of_bounds("a path has other characters than letters, digits and slashes"));
         }
         self.inner.zone.at(&format!("V1.0/{path}"))
     }
@@ -306,14 +250,7 @@ impl Client {
             }
             page::item(response)?.map(&read).transpose()
         };
-        self.read_where(
-            Method::Get,
-            url,
-            None,
-            |response| response.status == 404 && missing(response),
-            parse,
-        )
-        .await
+        self.read_where(Method::Get, url, None, |response| response.status == 404 && missing(response), parse).await
     }
 
     /// Sends a read until it has an answer that `parse` takes, or retrying ends.
@@ -345,6 +282,9 @@ impl Client {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
+            if attempt >= self.inner.attempts_max {
+                return Err(error);
+            }
             match retry::decide(attempt, MethodKind::Read, &error) {
                 Decision::Stop => return Err(error),
                 Decision::After(wait) => {
@@ -358,9 +298,7 @@ impl Client {
 
     // The thread limit can come with any status, so with 200 too; there it is no usable answer.
     fn parsed<T>(&self, response: &Response, parse: impl Fn(&Response) -> Result<T>) -> Result<T> {
-        parse(response).map_err(|error| {
-            answer::thread_limit(response, Some(&self.inner.credentials)).unwrap_or(error)
-        })
+        parse(response).map_err(|error| answer::thread_limit(response, Some(&self.inner.credentials)).unwrap_or(error))
     }
 
     async fn read_once(
@@ -370,85 +308,54 @@ impl Client {
         body: Option<Bytes>,
         also_good: impl Fn(&Response) -> bool,
     ) -> Result<Response> {
-        let response = self
-            .send(method, url, body)
-            .await
-            .map_err(|error| match error {
-                TransportError::NotSent { .. } => Error::NotSent { source: error },
-                TransportError::Unknown { .. } => Error::Unavailable {
-                    status: None,
-                    texts: Vec::new(),
-                    source: Some(error),
-                },
-            })?;
+        self.check_credentials()?;
+        let response = self.send(method, url, body).await.map_err(|error| match error {
+            TransportError::NotSent { .. } => Error::NotSent { source: error },
+            TransportError::Unknown { .. } => {
+                Error::Unavailable { status: None, texts: Vec::new(), source: Some(error) }
+            }
+        })?;
         if is_success(&response) || also_good(&response) {
             return Ok(response);
         }
-        Err(answer::failure(
-            MethodKind::Read,
-            &response,
-            Some(&self.inner.credentials),
-        ))
+        Err(answer::failure(MethodKind::Read, &response, Some(&self.inner.credentials)))
     }
 
-    async fn write<B: Serialize + Sync>(
-        &self,
-        method: Method,
-        path: &str,
-        body: &B,
-    ) -> Result<i64> {
-        let body = serde_json::to_vec(body)
-            .map_err(|_| Error::out_of_bounds("a body cannot be written as JSON"))?;
-        let response = self
-            .send_write(method, self.data_url(path)?, Some(body.into()))
-            .await?;
+    async fn write<B: Serialize + Sync>(&self, method: Method, path: &str, body: &B) -> Result<i64> {
+        let body = serde_json::to_vec(body).map_err(|_| Error::out_of_bounds("a body cannot be written as JSON"))?;
+        let response = self.send_write(method, self.data_url(path)?, Some(body.into())).await?;
         page::item_id(&response).map_err(|what| {
-            answer::thread_limit(&response, Some(&self.inner.credentials)).unwrap_or(
-                Error::UnknownOutcome {
-                    source: OutcomeCause::Answer { what },
-                },
-            )
+            answer::thread_limit(&response, Some(&self.inner.credentials))
+                .unwrap_or(Error::UnknownOutcome { source: OutcomeCause::Answer { what } })
         })
     }
 
     async fn send_write(&self, method: Method, url: Url, body: Option<Bytes>) -> Result<Response> {
-        let response = self
-            .send(method, url, body)
-            .await
-            .map_err(|error| match error {
-                TransportError::NotSent { .. } => Error::NotSent { source: error },
-                TransportError::Unknown { .. } => Error::UnknownOutcome {
-                    source: OutcomeCause::Transport(error),
-                },
-            })?;
+        self.check_credentials()?;
+        let response = self.send(method, url, body).await.map_err(|error| match error {
+            TransportError::NotSent { .. } => Error::NotSent { source: error },
+            TransportError::Unknown { .. } => Error::UnknownOutcome { source: OutcomeCause::Transport(error) },
+        })?;
         if is_success(&response) {
             return Ok(response);
         }
-        Err(answer::failure(
-            MethodKind::Write,
-            &response,
-            Some(&self.inner.credentials),
-        ))
+        Err(answer::failure(MethodKind::Write, &response, Some(&self.inner.credentials)))
     }
 
-    async fn send(
-        &self,
-        method: Method,
-        url: Url,
-        body: Option<Bytes>,
-    ) -> Result<Response, TransportError> {
+    fn check_credentials(&self) -> Result<()> {
+        if self.inner.credentials.fit_into_headers() {
+            return Ok(());
+        }
+        Err(Error::out_of_bounds("the credentials have characters that no HTTP header can carry"))
+    }
+
+    async fn send(&self, method: Method, url: Url, body: Option<Bytes>) -> Result<Response, TransportError> {
         let mut headers = self.inner.credentials.headers();
         headers.push(Header::plain("Content-Type", "application/json"));
         headers.push(Header::plain("Accept", "application/json"));
         headers.push(Header::plain("User-Agent", self.inner.user_agent.clone()));
         let path = url.path().to_owned();
-        let request = Request {
-            method,
-            url,
-            headers,
-            body,
-            timeout: self.inner.timeout,
-        };
+        let request = Request { method, url, headers, body, timeout: self.inner.timeout };
         let result = self.inner.transport.send(request).await;
         match &result {
             Ok(response) => {

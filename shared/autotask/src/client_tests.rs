@@ -9,9 +9,7 @@ use crate::fake::{Fake, ZONE, body, page, response};
 use crate::*;
 
 fn units(count: i64) -> Vec<serde_json::Value> {
-    (1..=count)
-        .map(|n| json!({"id": n, "contractServiceID": 1000 + n, "units": 10}))
-        .collect()
+    (1..=count).map(|n| json!({"id": n, "contractServiceID": 1000 + n, "units": 10})).collect()
 }
 
 fn adjustment() -> ContractServiceAdjustment {
@@ -21,13 +19,8 @@ fn adjustment() -> ContractServiceAdjustment {
 #[tokio::test]
 async fn a_query_posts_its_body_again_for_every_page_and_reads_to_the_end() {
     let fake = Fake::table(units(1201));
-    let rows = fake
-        .client()
-        .query::<ContractServiceUnit>()
-        .include(ContractServiceUnit::READ_FIELDS)
-        .all()
-        .await
-        .unwrap();
+    let rows =
+        fake.client().query::<ContractServiceUnit>().include(ContractServiceUnit::READ_FIELDS).all().await.unwrap();
     assert_eq!(rows.len(), 1201);
     assert_eq!(rows[1200].contract_service_id, Some(Id::new(2201)));
 
@@ -41,37 +34,21 @@ async fn a_query_posts_its_body_again_for_every_page_and_reads_to_the_end() {
                    "filter": [{"op": "gte", "field": "id", "value": 0}]})
         );
     }
-    assert_eq!(
-        sent[0].url.as_str(),
-        format!("{ZONE}V1.0/ContractServiceUnits/query")
-    );
-    assert_eq!(
-        sent[2].url.as_str(),
-        format!("{ZONE}V1.0/ContractServiceUnits/query/next?from=1000")
-    );
+    assert_eq!(sent[0].url.as_str(), format!("{ZONE}V1.0/ContractServiceUnits/query"));
+    assert_eq!(sent[2].url.as_str(), format!("{ZONE}V1.0/ContractServiceUnits/query/next?from=1000"));
 }
 
 #[tokio::test]
 async fn a_full_page_without_a_next_one_is_the_end() {
     let fake = Fake::table(units(1000));
-    assert_eq!(
-        fake.client()
-            .query::<ContractServiceUnit>()
-            .all()
-            .await
-            .unwrap()
-            .len(),
-        1000
-    );
+    assert_eq!(fake.client().query::<ContractServiceUnit>().all().await.unwrap().len(), 1000);
     assert_eq!(fake.sent().len(), 2);
 }
 
 #[tokio::test]
 async fn ids_are_split_so_that_500_conditions_are_never_passed() {
     let fake = Fake::table(units(2000));
-    let wanted = (1..=2000_i64)
-        .chain(1..=50)
-        .map(|n| Id::<ContractService>::new(1000 + n));
+    let wanted = (1..=2000_i64).chain(1..=50).map(|n| Id::<ContractService>::new(1000 + n));
     let query = fake
         .client()
         .query::<ContractServiceUnit>()
@@ -81,13 +58,7 @@ async fn ids_are_split_so_that_500_conditions_are_never_passed() {
     let sent = fake.sent();
     assert_eq!(sent.len(), 2000_usize.div_ceil(OR_IDS_MAX));
     for request in &sent {
-        assert!(
-            body(request)["filter"][0]["value"]
-                .as_array()
-                .unwrap()
-                .len()
-                <= OR_IDS_MAX
-        );
+        assert!(body(request)["filter"][0]["value"].as_array().unwrap().len() <= OR_IDS_MAX);
     }
     assert_eq!(query.count().await.unwrap(), 2000);
 }
@@ -96,22 +67,10 @@ async fn ids_are_split_so_that_500_conditions_are_never_passed() {
 async fn many_other_or_conditions_make_smaller_parts() {
     let fake = Fake::table(units(600));
     let query = fake.client().query::<ContractServiceUnit>();
-    let found = query
-        .filter(Filter::is_in("units", 0..100))
-        .any_of("id", 1..=600_i64)
-        .all()
-        .await
-        .unwrap();
+    let found = query.filter(Filter::is_in("units", 0..100)).any_of("id", 1..=600_i64).all().await.unwrap();
     assert_eq!(found.len(), 600);
     for request in fake.sent() {
-        let ors: usize = (0..2)
-            .map(|n| {
-                body(&request)["filter"][n]["value"]
-                    .as_array()
-                    .unwrap()
-                    .len()
-            })
-            .sum();
+        let ors: usize = (0..2).map(|n| body(&request)["filter"][n]["value"].as_array().unwrap().len()).sum();
         assert!(ors <= OR_CONDITIONS_MAX);
     }
 }
@@ -120,37 +79,15 @@ async fn many_other_or_conditions_make_smaller_parts() {
 async fn of_no_ids_nothing_is_asked() {
     let fake = Fake::table(units(5));
     let none: [i64; 0] = [];
-    assert!(
-        fake.client()
-            .query::<ContractServiceUnit>()
-            .any_of("id", none)
-            .all()
-            .await
-            .unwrap()
-            .is_empty()
-    );
-    assert_eq!(
-        fake.client()
-            .query::<ContractServiceUnit>()
-            .any_of("id", none)
-            .count()
-            .await
-            .unwrap(),
-        0
-    );
+    assert!(fake.client().query::<ContractServiceUnit>().any_of("id", none).all().await.unwrap().is_empty());
+    assert_eq!(fake.client().query::<ContractServiceUnit>().any_of("id", none).count().await.unwrap(), 0);
     assert!(fake.sent().is_empty());
 }
 
 #[tokio::test]
 async fn first_asks_for_one_row() {
     let fake = Fake::table(units(5));
-    let first = fake
-        .client()
-        .query::<ContractServiceUnit>()
-        .filter(Filter::gte("id", 3))
-        .first()
-        .await
-        .unwrap();
+    let first = fake.client().query::<ContractServiceUnit>().filter(Filter::gte("id", 3)).first().await.unwrap();
     assert_eq!(first.unwrap().id, Id::new(3));
     assert_eq!(fake.sent().len(), 1);
     assert_eq!(body(&fake.sent()[0])["maxRecords"], 1);
@@ -159,33 +96,19 @@ async fn first_asks_for_one_row() {
 #[tokio::test]
 async fn included_fields_always_have_the_id() {
     let fake = Fake::table(units(1));
-    fake.client()
-        .query::<ContractServiceUnit>()
-        .include(&["units"])
-        .all()
-        .await
-        .unwrap();
-    assert_eq!(
-        body(&fake.sent()[0])["includeFields"],
-        json!(["id", "units"])
-    );
+    fake.client().query::<ContractServiceUnit>().include(&["units"]).all().await.unwrap();
+    assert_eq!(body(&fake.sent()[0])["includeFields"], json!(["id", "units"]));
 }
 
 /// What a bad answer in place of a page must lead to: an error, never fewer rows.
 async fn reading(second: &str) -> Error {
     let next = format!("{ZONE}V1.0/ContractServiceUnits/query/next?paging=2");
-    let fake = Fake::script(vec![
-        (200, page(json!([{"id": 1}]), Some(&next))),
-        (200, second.to_owned()),
-    ]);
+    let fake = Fake::script(vec![(200, page(json!([{"id": 1}]), Some(&next))), (200, second.to_owned())]);
     let client = fake.client();
     let mut stream = std::pin::pin!(client.query::<ContractServiceUnit>().stream());
     assert_eq!(stream.next().await.unwrap().unwrap().id, Id::new(1));
     let error = stream.next().await.unwrap().unwrap_err();
-    assert!(
-        stream.next().await.is_none(),
-        "a stream ends with its error"
-    );
+    assert!(stream.next().await.is_none(), "a stream ends with its error");
     error
 }
 
@@ -203,16 +126,9 @@ async fn a_page_that_is_no_page_is_an_error() {
         r#"{"items":[{"units":1}],"pageDetails":{"count":1,"nextPageUrl":null}}"#.to_owned(),
         r#"{"items":[{"id":2}],"pageDetails":{"count":9,"nextPageUrl":null}}"#.to_owned(),
     ];
-    for case in cases.into_iter().chain(
-        (1..whole.len())
-            .step_by(7)
-            .map(|cut| whole[..cut].to_owned()),
-    ) {
+    for case in cases.into_iter().chain((1..whole.len()).step_by(7).map(|cut| whole[..cut].to_owned())) {
         let error = reading(&case).await;
-        assert!(
-            matches!(error, Error::Malformed { .. }),
-            "{case}: {error:?}"
-        );
+        assert!(matches!(error, Error::Malformed { .. }), "{case}: {error:?}");
     }
 }
 
@@ -231,33 +147,16 @@ async fn a_page_that_leads_elsewhere_or_back_is_an_error() {
     ];
     for next in hosts {
         let error = reading(&page(json!([{"id": 2}]), Some(next))).await;
-        assert!(
-            matches!(error, Error::OutOfBounds { .. }),
-            "{next}: {error:?}"
-        );
+        assert!(matches!(error, Error::OutOfBounds { .. }), "{next}: {error:?}");
     }
     let again = format!("{ZONE}V1.0/ContractServiceUnits/query/next?paging=2");
-    assert!(matches!(
-        reading(&page(json!([]), Some(&again))).await,
-        Error::OutOfBounds { .. }
-    ));
-    assert!(
-        matches!(
-            reading(&page(json!([{"id": 1}]), None)).await,
-            Error::OutOfBounds { .. }
-        ),
-        "a row came twice"
-    );
+    assert!(matches!(reading(&page(json!([]), Some(&again))).await, Error::OutOfBounds { .. }));
+    assert!(matches!(reading(&page(json!([{"id": 1}]), None)).await, Error::OutOfBounds { .. }), "a row came twice");
 }
 
 #[tokio::test]
 async fn pages_without_end_are_an_error() {
-    let fake = Fake::new(|n, _| {
-        Ok(response(
-            200,
-            &page(json!([]), Some(&format!("{ZONE}V1.0/x/query/next?{n}"))),
-        ))
-    });
+    let fake = Fake::new(|n, _| Ok(response(200, &page(json!([]), Some(&format!("{ZONE}V1.0/x/query/next?{n}"))))));
     let error = fake.client().query::<Company>().all().await.unwrap_err();
     assert!(matches!(error, Error::OutOfBounds { .. }));
     assert_eq!(fake.sent().len(), 50);
@@ -266,21 +165,13 @@ async fn pages_without_end_are_an_error() {
 #[tokio::test]
 async fn reads_are_tried_again_and_writes_never() {
     let (ok, wait) = (page(json!([{"id": 1}]), None), String::new());
-    let fake = Fake::script(vec![
-        (503, wait.clone()),
-        (500, wait.clone()),
-        (200, "<html>".to_owned()),
-        (200, ok),
-    ]);
+    let fake = Fake::script(vec![(503, wait.clone()), (500, wait.clone()), (200, "<html>".to_owned()), (200, ok)]);
     let (client, waits) = fake.client_with_waits();
     assert_eq!(client.query::<Company>().all().await.unwrap().len(), 1);
     assert_eq!(waits.millis(), [500, 1000, 2000]);
 
     for status in [429, 500, 502, 503, 504] {
-        let fake = Fake::script(vec![
-            (status, wait.clone()),
-            (200, r#"{"itemId":1}"#.to_owned()),
-        ]);
+        let fake = Fake::script(vec![(status, wait.clone()), (200, r#"{"itemId":1}"#.to_owned())]);
         let error = fake.client().create(&adjustment()).await.unwrap_err();
         assert_eq!(error.may_have_been_applied(), status != 429, "{status}");
         assert_eq!(fake.sent().len(), 1, "{status}");
@@ -290,33 +181,15 @@ async fn reads_are_tried_again_and_writes_never() {
 #[tokio::test]
 async fn what_became_of_a_write_is_said_exactly() {
     let not_sent = Fake::new(|_, _| Err(TransportError::not_sent("refused")));
-    assert!(matches!(
-        not_sent.client().create(&adjustment()).await,
-        Err(Error::NotSent { .. })
-    ));
+    assert!(matches!(not_sent.client().create(&adjustment()).await, Err(Error::NotSent { .. })));
     let reset = Fake::new(|_, _| Err(TransportError::unknown("reset")));
-    assert!(matches!(
-        reset.client().create(&adjustment()).await,
-        Err(Error::UnknownOutcome { .. })
-    ));
-    for answer in [
-        "",
-        "<html></html>",
-        "{}",
-        r#"{"itemId":null}"#,
-        r#"{"itemId":12"#,
-    ] {
-        let error = Fake::script(vec![(200, answer.to_owned())])
-            .client()
-            .create(&adjustment())
-            .await
-            .unwrap_err();
+    assert!(matches!(reset.client().create(&adjustment()).await, Err(Error::UnknownOutcome { .. })));
+    for answer in ["", "<html></html>", "{}", r#"{"itemId":null}"#, r#"{"itemId":12"#] {
+        let error = Fake::script(vec![(200, answer.to_owned())]).client().create(&adjustment()).await.unwrap_err();
         assert!(error.may_have_been_applied(), "{answer}: {error:?}");
     }
-    let limited = Fake::script(vec![(
-        200,
-        r#"{"errors":["thread threshold of 3 threads has been exceeded"]}"#.to_owned(),
-    )]);
+    let limited =
+        Fake::script(vec![(200, r#"{"errors":["thread threshold of 3 threads has been exceeded"]}"#.to_owned())]);
     let error = limited.client().create(&adjustment()).await.unwrap_err();
     assert!(matches!(error, Error::ThreadLimit { .. }) && !error.may_have_been_applied());
 }
@@ -329,19 +202,12 @@ async fn an_adjustment_is_exactly_this_request() {
     assert_eq!(fake.client().create(&wanted).await.unwrap(), 77);
     let request = &fake.sent()[0];
     assert_eq!(request.method, Method::Post);
-    assert_eq!(
-        request.url.as_str(),
-        format!("{ZONE}V1.0/ContractServiceAdjustments")
-    );
+    assert_eq!(request.url.as_str(), format!("{ZONE}V1.0/ContractServiceAdjustments"));
     assert_eq!(
         request.body.as_ref().unwrap(),
         &br#"{"contractID":1,"effectiveDate":"2026-11-01T00:00:00","unitChange":-3,"contractServiceID":2,"adjustedUnitCost":12.5}"#[..]
     );
-    let headers: Vec<_> = request
-        .headers
-        .iter()
-        .map(|header| (header.name(), header.expose()))
-        .collect();
+    let headers: Vec<_> = request.headers.iter().map(|header| (header.name(), header.expose())).collect();
     for wanted in [
         ("UserName", "canary-user"),
         ("Secret", "canary-secret"),
@@ -360,20 +226,12 @@ async fn children_are_written_under_their_parent_with_the_id_in_the_body() {
     patch.unit_cost = Decimal::new(7, 0).into();
     patch.invoice_description = Field::Null;
     client.patch_under(Id::new(3300), &patch).await.unwrap();
-    client
-        .create_under(Id::new(4101), &NewContact::new(4101, "Ada", "L", 1))
-        .await
-        .unwrap();
-    client
-        .delete_under::<Contact>(Id::new(4101), Id::new(5))
-        .await
-        .unwrap();
+    client.create_under(Id::new(4101), &NewContact::new(4101, "Ada", "L", 1)).await.unwrap();
+    client.delete_under::<Contact>(Id::new(4101), Id::new(5)).await.unwrap();
 
     let sent = fake.sent();
-    let lines: Vec<_> = sent
-        .iter()
-        .map(|r| format!("{} {}", r.method, r.url.as_str().trim_start_matches(ZONE)))
-        .collect();
+    let lines: Vec<_> =
+        sent.iter().map(|r| format!("{} {}", r.method, r.url.as_str().trim_start_matches(ZONE))).collect();
     assert_eq!(
         lines,
         [
@@ -382,55 +240,24 @@ async fn children_are_written_under_their_parent_with_the_id_in_the_body() {
             "DELETE V1.0/Companies/4101/Contacts/5"
         ]
     );
-    assert_eq!(
-        body(&sent[0]),
-        json!({"id": 880, "unitCost": 7, "invoiceDescription": null})
-    );
-    assert_eq!(
-        body(&sent[1]),
-        json!({"companyID": 4101, "firstName": "Ada", "lastName": "L", "isActive": 1})
-    );
+    assert_eq!(body(&sent[0]), json!({"id": 880, "unitCost": 7, "invoiceDescription": null}));
+    assert_eq!(body(&sent[1]), json!({"companyID": 4101, "firstName": "Ada", "lastName": "L", "isActive": 1}));
     assert!(sent[2].body.is_none());
 }
 
 #[tokio::test]
 async fn a_missing_row_is_none_but_a_missing_route_is_an_error() {
-    for (status, answer) in [
-        (200, r#"{"item":null}"#),
-        (404, ""),
-        (404, r#"{"errors":["no such row"]}"#),
-    ] {
+    for (status, answer) in [(200, r#"{"item":null}"#), (404, ""), (404, r#"{"errors":["no such row"]}"#)] {
         let fake = Fake::script(vec![(status, answer.to_owned())]);
-        assert_eq!(
-            fake.client().get::<Company>(Id::new(1)).await.unwrap(),
-            None,
-            "{status} {answer}"
-        );
+        assert_eq!(fake.client().get::<Company>(Id::new(1)).await.unwrap(), None, "{status} {answer}");
     }
     let fake = Fake::script(vec![(404, "<html>404</html>".to_owned())]);
-    assert!(matches!(
-        fake.client().get::<Company>(Id::new(1)).await,
-        Err(Error::NotFound { .. })
-    ));
-    let fake = Fake::script(vec![(
-        200,
-        r#"{"item":{"id":4101,"companyName":"Blue Kite Ltd"}}"#.to_owned(),
-    )]);
-    let company = fake
-        .client()
-        .get::<Company>(Id::new(4101))
-        .await
-        .unwrap()
-        .unwrap();
+    assert!(matches!(fake.client().get::<Company>(Id::new(1)).await, Err(Error::NotFound { .. })));
+    let fake = Fake::script(vec![(200, r#"{"item":{"id":4101,"companyName":"Blue Kite Ltd"}}"#.to_owned())]);
+    let company = fake.client().get::<Company>(Id::new(4101)).await.unwrap().unwrap();
     assert_eq!(company.company_name.as_deref(), Some("Blue Kite Ltd"));
-    assert_eq!(
-        fake.sent()[0].url.as_str(),
-        format!("{ZONE}V1.0/Companies/4101")
-    );
-    assert!(matches!(
-        fake.client().raw_get("Companies/../../x").await,
-        Err(Error::OutOfBounds { .. })
-    ));
+    assert_eq!(fake.sent()[0].url.as_str(), format!("{ZONE}V1.0/Companies/4101"));
+    assert!(matches!(fake.client().raw_get("Companies/../../x").await, Err(Error::OutOfBounds { .. })));
 }
 
 #[tokio::test]
@@ -439,14 +266,9 @@ async fn neither_the_client_nor_its_errors_print_secrets() {
     let fake = Fake::script(vec![(500, answer.to_owned())]);
     let client = fake.client();
     let mut printed = format!("{client:?} {:?}", client.query::<Company>());
-    for error in [
-        client.query::<Company>().all().await.unwrap_err(),
-        client.create(&adjustment()).await.unwrap_err(),
-    ] {
-        printed.push_str(&format!(
-            "{error} {error:?} {:?}",
-            std::error::Error::source(&error).map(ToString::to_string)
-        ));
+    for error in [client.query::<Company>().all().await.unwrap_err(), client.create(&adjustment()).await.unwrap_err()] {
+        printed
+            .push_str(&format!("{error} {error:?} {:?}", std::error::Error::source(&error).map(ToString::to_string)));
     }
     assert!(printed.contains("who is [redacted]"), "{printed}");
     assert!(!printed.contains("canary"), "{printed}");
@@ -456,19 +278,9 @@ async fn neither_the_client_nor_its_errors_print_secrets() {
 async fn metadata_are_read_in_every_form() {
     let info = r#"{"info":{"name":"Contract","canQuery":true,"userAccessForQuery":2,"userAccessForCreate":"0","userAccessForUpdate":"All","userAccessForDelete":{}}}"#;
     let fake = Fake::script(vec![(200, info.replace("{}", "null"))]);
-    let info = fake
-        .client()
-        .entity_information::<Contract>()
-        .await
-        .unwrap();
-    assert_eq!(
-        info.user_access_for_query,
-        Some(metadata::UserAccess::Restricted)
-    );
-    assert_eq!(
-        info.user_access_for_create,
-        Some(metadata::UserAccess::None)
-    );
+    let info = fake.client().entity_information::<Contract>().await.unwrap();
+    assert_eq!(info.user_access_for_query, Some(metadata::UserAccess::Restricted));
+    assert_eq!(info.user_access_for_create, Some(metadata::UserAccess::None));
     assert_eq!(info.user_access_for_update, Some(metadata::UserAccess::All));
     assert_eq!(info.user_access_for_delete, None);
 
@@ -480,16 +292,56 @@ async fn metadata_are_read_in_every_form() {
     assert_eq!(status.value_of_label("Gone"), None);
     assert_eq!(status.label_of(1), Some("Active"));
     assert!(fields.picklist("contractName").is_none());
-    assert_eq!(
-        fields.get("Tier").unwrap().data_type.as_deref(),
-        Some("string")
-    );
+    assert_eq!(fields.get("Tier").unwrap().data_type.as_deref(), Some("string"));
 
-    let threshold = r#"{"externalRequestThreshold":10000,"requestThresholdTimeframe":60,"currentTimeframeRequestCount":842}"#;
+    let threshold =
+        r#"{"externalRequestThreshold":10000,"requestThresholdTimeframe":60,"currentTimeframeRequestCount":842}"#;
     let fake = Fake::script(vec![(200, threshold.to_owned())]);
     let threshold = fake.client().threshold().await.unwrap();
+    assert_eq!((threshold.limit, threshold.timeframe_minutes, threshold.used), (10_000, 60, 842));
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_is_refused_before_it_is() {
+    let fake = Fake::script(vec![(200, String::new())]);
+    let zone = fake.client().zone().clone();
+    let credentials = Credentials::new("u", "canary-secret\n".into(), None);
+    let client = Client::new(fake.clone(), zone, credentials);
+    let error = client.create(&adjustment()).await.unwrap_err();
+    assert!(matches!(error, Error::OutOfBounds { .. }));
+    assert!(!format!("{error} {error:?}").contains("canary"));
+    let client = fake.client();
+    for size in [0, 501] {
+        let refused = client.query::<Company>().page_size(size).all().await;
+        assert!(matches!(refused, Err(Error::OutOfBounds { .. })));
+    }
+    let two_udfs = Filter::eq("a", 1).udf().and(Filter::eq("b", 1).udf());
+    let refused = client.query::<Company>().filter(two_udfs).count().await;
+    assert!(matches!(refused, Err(Error::OutOfBounds { .. })));
+    let twice = client.query::<Company>().any_of("id", [1]).any_of("id", [2]).all().await;
+    assert!(matches!(twice, Err(Error::OutOfBounds { .. })));
+    assert!(fake.sent().is_empty());
+}
+
+#[tokio::test]
+async fn a_caller_in_a_hurry_sends_a_read_once() {
+    let fake = Fake::script(vec![(503, String::new())]);
+    let zone = fake.client().zone().clone();
+    let credentials = Credentials::new("u", "s".into(), None);
+    let client = Client::builder(fake.clone(), zone, credentials).attempts_max(1).build();
+    assert!(client.query::<Company>().all().await.is_err());
+    assert_eq!(fake.sent().len(), 1);
+}
+
+#[tokio::test]
+async fn a_patch_lists_the_user_defined_fields_that_it_changes() {
+    let fake = Fake::script(vec![(200, r#"{"itemId":4101}"#.to_owned())]);
+    let mut patch = CompanyPatch::new(4101);
+    patch.user_defined_fields.set("Tier", Some("gold".to_owned()));
+    patch.user_defined_fields.set("Portal Id", None);
+    fake.client().patch(&patch).await.unwrap();
     assert_eq!(
-        (threshold.limit, threshold.timeframe_minutes, threshold.used),
-        (10_000, 60, 842)
+        body(&fake.sent()[0]),
+        json!({"id": 4101, "userDefinedFields": [{"name": "Tier", "value": "gold"}, {"name": "Portal Id", "value": null}]})
     );
 }

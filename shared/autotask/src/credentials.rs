@@ -18,16 +18,8 @@ impl Credentials {
     /// The user name (e-mail-like), its secret, and the tracking identifier of the integration:
     /// the vendor's own, or the one that the tenant generated. Autotask answers nothing without
     /// one, so that `None` is only for what a test wants to see refused.
-    pub fn new(
-        username: impl Into<String>,
-        secret: SecretString,
-        integration_code: Option<SecretString>,
-    ) -> Self {
-        Self {
-            username: username.into(),
-            secret,
-            integration_code,
-        }
+    pub fn new(username: impl Into<String>, secret: SecretString, integration_code: Option<SecretString>) -> Self {
+        Self { username: username.into(), secret, integration_code }
     }
 
     /// The API user's name, as used for zone discovery.
@@ -40,24 +32,20 @@ impl Credentials {
             Header::sensitive("UserName", self.username.clone().into()),
             Header::sensitive("Secret", self.secret.clone()),
         ];
-        headers.extend(
-            self.integration_code
-                .clone()
-                .map(|code| Header::sensitive("ApiIntegrationCode", code)),
-        );
+        headers.extend(self.integration_code.clone().map(|code| Header::sensitive("ApiIntegrationCode", code)));
         headers
+    }
+
+    /// Whether they can be sent at all: a pasted line end, say, cannot.
+    pub(crate) fn fit_into_headers(&self) -> bool {
+        let fits = |text: &str| text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+        self.headers().iter().all(|header| fits(header.expose()))
     }
 
     /// Takes every secret out of a text that came from outside.
     pub(crate) fn scrub(&self, text: &mut String) {
-        let code = self
-            .integration_code
-            .as_ref()
-            .map(ExposeSecret::expose_secret);
-        for secret in [Some(self.secret.expose_secret()), code]
-            .into_iter()
-            .flatten()
-        {
+        let code = self.integration_code.as_ref().map(ExposeSecret::expose_secret);
+        for secret in [Some(self.secret.expose_secret()), code].into_iter().flatten() {
             if !secret.is_empty() && text.contains(secret) {
                 *text = text.replace(secret, "[redacted]");
             }
@@ -77,11 +65,8 @@ mod tests {
 
     #[test]
     fn credentials_do_not_print() {
-        let credentials = Credentials::new(
-            "canary-user@msp.example",
-            "canary-secret".into(),
-            Some("canary-code".into()),
-        );
+        let credentials =
+            Credentials::new("canary-user@msp.example", "canary-secret".into(), Some("canary-code".into()));
         let printed = format!("{credentials:?} {:?}", credentials.headers());
         assert!(!printed.contains("canary"), "{printed}");
     }

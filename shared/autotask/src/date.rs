@@ -28,10 +28,7 @@ impl DateValue {
     ///
     /// Returns `None` at the far ends of the calendar, where no instant exists.
     pub fn from_date(date: Date) -> Option<Self> {
-        Offset::UTC
-            .to_timestamp(date.to_datetime(Time::midnight()))
-            .ok()
-            .map(Self)
+        Offset::UTC.to_timestamp(date.to_datetime(Time::midnight())).ok().map(Self)
     }
 
     /// The instant.
@@ -52,11 +49,7 @@ impl DateValue {
         if local.time() == Time::midnight() {
             return local.date();
         }
-        if utc.hour() < NEXT_DAY_FROM_HOUR {
-            utc.date()
-        } else {
-            utc.date().tomorrow().unwrap_or(utc.date())
-        }
+        if utc.hour() < NEXT_DAY_FROM_HOUR { utc.date() } else { utc.date().tomorrow().unwrap_or(utc.date()) }
     }
 }
 
@@ -76,10 +69,7 @@ impl Wire for DateValue {
             return Ok(Self(instant));
         }
         let civil: civil::DateTime = text.parse().map_err(|_| WANTED)?;
-        Offset::UTC
-            .to_timestamp(civil)
-            .map(Self)
-            .map_err(|_| WANTED)
+        Offset::UTC.to_timestamp(civil).map(Self).map_err(|_| WANTED)
     }
 
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -122,34 +112,17 @@ mod tests {
     #[test]
     fn the_forms_seen_on_the_wire_are_the_same_instant() {
         let wanted = value("2026-11-01T00:00:00Z");
-        for text in [
-            "2026-11-01T00:00:00.000Z",
-            "2026-11-01T00:00:00",
-            "2026-11-01T00:00:00.00",
-            "2026-11-01",
-        ] {
+        for text in ["2026-11-01T00:00:00.000Z", "2026-11-01T00:00:00", "2026-11-01T00:00:00.00", "2026-11-01"] {
             assert_eq!(value(text), wanted, "{text}");
         }
     }
 
     #[test]
     fn midnight_in_utc_or_in_the_tenants_zone_is_that_date() {
-        assert_eq!(
-            meant("2026-11-01T00:00:00Z", "America/New_York"),
-            date(2026, 11, 1)
-        );
-        assert_eq!(
-            meant("2012-10-24T04:00:00.000Z", "America/New_York"),
-            date(2012, 10, 24)
-        );
-        assert_eq!(
-            meant("2026-10-31T13:00:00Z", "Australia/Sydney"),
-            date(2026, 11, 1)
-        );
-        assert_eq!(
-            meant("2026-11-30T11:00:00Z", "Pacific/Auckland"),
-            date(2026, 12, 1)
-        );
+        assert_eq!(meant("2026-11-01T00:00:00Z", "America/New_York"), date(2026, 11, 1));
+        assert_eq!(meant("2012-10-24T04:00:00.000Z", "America/New_York"), date(2012, 10, 24));
+        assert_eq!(meant("2026-10-31T13:00:00Z", "Australia/Sydney"), date(2026, 11, 1));
+        assert_eq!(meant("2026-11-30T11:00:00Z", "Pacific/Auckland"), date(2026, 12, 1));
     }
 
     #[test]
@@ -167,10 +140,7 @@ mod tests {
             #[serde(with = "crate::wire::required")]
             on: Date,
         }
-        let body = serde_json::to_string(&Body {
-            on: date(2026, 11, 1),
-        })
-        .unwrap();
+        let body = serde_json::to_string(&Body { on: date(2026, 11, 1) }).unwrap();
         assert_eq!(body, r#"{"on":"2026-11-01T00:00:00"}"#);
     }
 }

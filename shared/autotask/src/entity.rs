@@ -14,6 +14,8 @@ pub trait Entity: DeserializeOwned + Send + 'static {
     const MODEL: &'static str;
     /// The few fields that most callers need. For [`Query::include`](crate::Query::include).
     const READ_FIELDS: &'static [&'static str];
+    /// Every field of the type, by its name on the wire.
+    const FIELDS: &'static [&'static str];
     /// Whether `query`, `query/count` and `GET /{id}` exist.
     const QUERYABLE: bool;
     /// Whether rows are created at the entity's own path.
@@ -40,12 +42,16 @@ pub trait Child: Entity {
 pub trait Create: Serialize + Sync {
     /// Of which entity.
     type Entity: Entity;
+    /// Every field of the body, by its name on the wire.
+    const FIELDS: &'static [&'static str];
 }
 
 /// A body that changes some fields of a row; its `id` is part of the body.
 pub trait Patch: Serialize + Sync {
     /// Of which entity.
     type Entity: Entity;
+    /// Every field of the body, by its name on the wire.
+    const FIELDS: &'static [&'static str];
 }
 
 /// A row: every field but the id optional, because zones and security levels differ in what they
@@ -55,7 +61,7 @@ macro_rules! entity {
         $(#[$doc:meta])*
         $name:ident at $path:literal, read $read:expr, query $query:literal, create $create:literal, patch $patch:literal;
         $( $(#[$field_doc:meta])* $field:ident $wire:literal $type:ty, )*
-        $( + $udf:ident )?
+        $( + $udf:ident $udf_wire:literal )?
     ) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -70,7 +76,7 @@ macro_rules! entity {
             )*
             $(
                 /// User-defined fields; empty also when Autotask left them out.
-                #[serde(rename = "userDefinedFields", default, skip_serializing_if = "crate::UserDefinedFields::is_empty")]
+                #[serde(rename = $udf_wire, default, skip_serializing_if = "crate::UserDefinedFields::is_empty")]
                 pub $udf: crate::UserDefinedFields,
             )?
         }
@@ -89,6 +95,7 @@ macro_rules! entity {
             const NAME: &'static str = $path;
             const MODEL: &'static str = stringify!($name);
             const READ_FIELDS: &'static [&'static str] = $read;
+            const FIELDS: &'static [&'static str] = &["id", $( $wire, )* $( $udf_wire, )?];
             const QUERYABLE: bool = $query;
             const ROOT_CREATE: bool = $create;
             const ROOT_PATCH: bool = $patch;
@@ -116,6 +123,7 @@ macro_rules! create {
         $name:ident creates $entity:ident;
         required { $( $(#[$req_doc:meta])* $req:ident $req_wire:literal $req_type:ty, )* }
         optional { $( $(#[$opt_doc:meta])* $opt:ident $opt_wire:literal $opt_type:ty, )* }
+        $( + $udf:ident $udf_wire:literal )?
     ) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -126,18 +134,24 @@ macro_rules! create {
                 #[serde(rename = $opt_wire, default, with = "crate::wire::optional", skip_serializing_if = "Option::is_none")]
                 pub $opt: Option<$opt_type>,
             )*
+            $(
+                /// User-defined fields: of list fields the item's value, not its label.
+                #[serde(rename = $udf_wire, default, skip_serializing_if = "crate::UserDefinedFields::is_empty")]
+                pub $udf: crate::UserDefinedFields,
+            )?
         }
 
         impl $name {
             /// A body with what is required.
             #[allow(clippy::too_many_arguments, reason = "as many as Autotask requires")]
             pub fn new($( $req: impl Into<$req_type>, )*) -> Self {
-                Self { $( $req: $req.into(), )* $( $opt: None, )* }
+                Self { $( $req: $req.into(), )* $( $opt: None, )* $( $udf: crate::UserDefinedFields::default(), )? }
             }
         }
 
         impl crate::Create for $name {
             type Entity = $entity;
+            const FIELDS: &'static [&'static str] = &[$( $req_wire, )* $( $opt_wire, )* $( $udf_wire, )?];
         }
     };
 }
@@ -148,6 +162,7 @@ macro_rules! patch {
         $(#[$doc:meta])*
         $name:ident changes $entity:ident;
         $( $(#[$field_doc:meta])* $field:ident $wire:literal $type:ty, )*
+        $( + $udf:ident $udf_wire:literal )?
     ) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -159,17 +174,23 @@ macro_rules! patch {
                 #[serde(rename = $wire, skip_serializing_if = "crate::Field::is_unset")]
                 pub $field: crate::Field<$type>,
             )*
+            $(
+                /// User-defined fields to change; those not listed stay as they are.
+                #[serde(rename = $udf_wire, skip_serializing_if = "crate::UserDefinedFields::is_empty")]
+                pub $udf: crate::UserDefinedFields,
+            )?
         }
 
         impl $name {
             /// A patch that changes nothing yet.
             pub fn new(id: impl Into<crate::Id<$entity>>) -> Self {
-                Self { id: id.into(), $( $field: crate::Field::Unset, )* }
+                Self { id: id.into(), $( $field: crate::Field::Unset, )* $( $udf: crate::UserDefinedFields::default(), )? }
             }
         }
 
         impl crate::Patch for $name {
             type Entity = $entity;
+            const FIELDS: &'static [&'static str] = &["id", $( $wire, )* $( $udf_wire, )?];
         }
     };
 }

@@ -126,7 +126,7 @@ pub enum OutcomeCause {
 
 /// Where JSON is not as expected, without any of its content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{kind} at line {line}, column {column}")]
+#[error("{kind}{}", Place(*line, *column))]
 pub struct JsonFault {
     kind: &'static str,
     line: usize,
@@ -141,11 +141,7 @@ impl From<&serde_json::Error> for JsonFault {
             serde_json::error::Category::Data => "an unexpected value",
             serde_json::error::Category::Eof => "a cut-off end",
         };
-        Self {
-            kind,
-            line: error.line(),
-            column: error.column(),
-        }
+        Self { kind, line: error.line(), column: error.column() }
     }
 }
 
@@ -190,9 +186,7 @@ impl Error {
     /// How long Autotask asked us to wait.
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::RateLimited { retry_after, .. } | Self::ThreadLimit { retry_after, .. } => {
-                *retry_after
-            }
+            Self::RateLimited { retry_after, .. } | Self::ThreadLimit { retry_after, .. } => *retry_after,
             Self::Unauthorised { .. }
             | Self::Forbidden { .. }
             | Self::NotFound { .. }
@@ -215,12 +209,8 @@ impl Error {
             | Self::RateLimited { texts, .. }
             | Self::ThreadLimit { texts, .. }
             | Self::Unavailable { texts, .. }
-            | Self::UnknownOutcome {
-                source: OutcomeCause::Status { texts, .. },
-            } => texts,
-            Self::UnknownOutcome {
-                source: OutcomeCause::Transport(_) | OutcomeCause::Answer { .. },
-            }
+            | Self::UnknownOutcome { source: OutcomeCause::Status { texts, .. } } => texts,
+            Self::UnknownOutcome { source: OutcomeCause::Transport(_) | OutcomeCause::Answer { .. } }
             | Self::NotSent { .. }
             | Self::Malformed { .. }
             | Self::OutOfBounds { .. } => &[],
@@ -232,9 +222,7 @@ impl Error {
         match self {
             Self::Rejected { status, .. } => Some(*status),
             Self::Unavailable { status, .. } => *status,
-            Self::UnknownOutcome {
-                source: OutcomeCause::Status { status, .. },
-            } => Some(*status),
+            Self::UnknownOutcome { source: OutcomeCause::Status { status, .. } } => Some(*status),
             Self::Unauthorised { .. } => Some(401),
             Self::Forbidden { .. }
             | Self::NotFound { .. }
@@ -248,17 +236,11 @@ impl Error {
     }
 
     pub(crate) fn malformed(what: impl Into<String>) -> Self {
-        Self::Malformed {
-            what: what.into(),
-            source: None,
-        }
+        Self::Malformed { what: what.into(), source: None }
     }
 
     pub(crate) fn bad_json(what: impl Into<String>, error: &serde_json::Error) -> Self {
-        Self::Malformed {
-            what: what.into(),
-            source: Some(error.into()),
-        }
+        Self::Malformed { what: what.into(), source: Some(error.into()) }
     }
 
     pub(crate) fn out_of_bounds(what: impl Into<String>) -> Self {
@@ -270,11 +252,7 @@ struct Listed<'a>(&'a [String]);
 
 impl fmt::Display for Listed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            write!(f, ": {}", self.0.join("; "))
-        }
+        if self.0.is_empty() { Ok(()) } else { write!(f, ": {}", self.0.join("; ")) }
     }
 }
 
@@ -286,5 +264,17 @@ impl fmt::Display for Status<'_> {
             Some(status) => write!(f, " ({status})"),
             None => Ok(()),
         }
+    }
+}
+
+struct Place(usize, usize);
+
+// A value that has been parsed before has no place any more.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == 0 {
+            return Ok(());
+        }
+        write!(f, " at line {}, column {}", self.0, self.1)
     }
 }

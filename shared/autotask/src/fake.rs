@@ -33,10 +33,7 @@ impl Fake {
     pub(crate) fn new(
         answer: impl Fn(usize, &Request) -> Result<Response, TransportError> + Send + Sync + 'static,
     ) -> Arc<Self> {
-        Arc::new(Self {
-            answer: Box::new(answer),
-            sent: Mutex::new(Vec::new()),
-        })
+        Arc::new(Self { answer: Box::new(answer), sent: Mutex::new(Vec::new()) })
     }
 
     /// Answers each request with the next of `answers`, the last one for ever.
@@ -51,25 +48,17 @@ impl Fake {
     pub(crate) fn table(rows: Vec<Value>) -> Arc<Self> {
         Self::new(move |_, request| {
             let body = body(request);
-            let rows: Vec<&Value> = rows
-                .iter()
-                .filter(|row| passes(row, &body["filter"]))
-                .collect();
+            let rows: Vec<&Value> = rows.iter().filter(|row| passes(row, &body["filter"])).collect();
             if request.url.path().ends_with("/count") {
-                return Ok(response(
-                    200,
-                    &json!({"queryCount": rows.len()}).to_string(),
-                ));
+                return Ok(response(200, &json!({"queryCount": rows.len()}).to_string()));
             }
             let size = body["maxRecords"].as_u64().unwrap() as usize;
-            let start: usize = request.url.query().map_or(0, |query| {
-                query.trim_start_matches("from=").parse().unwrap()
-            });
+            let start: usize =
+                request.url.query().map_or(0, |query| query.trim_start_matches("from=").parse().unwrap());
             let page: Vec<&&Value> = rows.iter().skip(start).take(size).collect();
             let more = start + size < rows.len();
             let entity = request.url.path().split('/').nth(3).unwrap().to_owned();
-            let next =
-                more.then(|| format!("{ZONE}V1.0/{entity}/query/next?from={}", start + size));
+            let next = more.then(|| format!("{ZONE}V1.0/{entity}/query/next?from={}", start + size));
             Ok(response(
                 200,
                 &json!({"items": page, "pageDetails": {"count": page.len(), "requestCount": size, "prevPageUrl": null, "nextPageUrl": next}}).to_string(),
@@ -88,15 +77,8 @@ impl Fake {
     pub(crate) fn client_with_waits(self: &Arc<Self>) -> (Client, Arc<Waits>) {
         let waits = Arc::new(Waits::default());
         let zone = HostPolicy::autotask().check(ZONE).unwrap();
-        let credentials = Credentials::new(
-            "canary-user",
-            "canary-secret".into(),
-            Some("canary-code".into()),
-        );
-        let client = Client::builder(self.clone(), zone, credentials)
-            .pause(waits.clone())
-            .pages_max(50)
-            .build();
+        let credentials = Credentials::new("canary-user", "canary-secret".into(), Some("canary-code".into()));
+        let client = Client::builder(self.clone(), zone, credentials).pause(waits.clone()).pages_max(50).build();
         (client, waits)
     }
 }
@@ -119,12 +101,7 @@ pub(crate) struct Waits(Mutex<Vec<Duration>>);
 
 impl Waits {
     pub(crate) fn millis(&self) -> Vec<u128> {
-        self.0
-            .lock()
-            .unwrap()
-            .iter()
-            .map(Duration::as_millis)
-            .collect()
+        self.0.lock().unwrap().iter().map(Duration::as_millis).collect()
     }
 }
 
@@ -136,11 +113,7 @@ impl Pause for Waits {
 }
 
 pub(crate) fn response(status: u16, body: &str) -> Response {
-    Response {
-        status,
-        headers: Vec::new(),
-        body: Bytes::copy_from_slice(body.as_bytes()),
-    }
+    Response { status, headers: Vec::new(), body: Bytes::copy_from_slice(body.as_bytes()) }
 }
 
 pub(crate) fn body(request: &Request) -> Value {

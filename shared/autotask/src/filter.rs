@@ -123,12 +123,7 @@ pub struct Filter(Node);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Node {
-    Condition {
-        op: Op,
-        field: String,
-        udf: bool,
-        value: Operand,
-    },
+    Condition { op: Op, field: String, udf: bool, value: Operand },
     All(Vec<Filter>),
     Any(Vec<Filter>),
 }
@@ -183,27 +178,13 @@ impl Filter {
 
     /// `field` is one of `values`, at most [`OR_CONDITIONS_MAX`]. For more see
     /// [`Query::any_of`](crate::Query::any_of), which splits.
-    pub fn is_in<V: Into<FilterValue>>(
-        field: impl Into<String>,
-        values: impl IntoIterator<Item = V>,
-    ) -> Self {
-        Self::condition(
-            Op::In,
-            field,
-            Operand::Many(values.into_iter().map(Into::into).collect()),
-        )
+    pub fn is_in<V: Into<FilterValue>>(field: impl Into<String>, values: impl IntoIterator<Item = V>) -> Self {
+        Self::condition(Op::In, field, Operand::Many(values.into_iter().map(Into::into).collect()))
     }
 
     /// `field` is none of `values`.
-    pub fn not_in<V: Into<FilterValue>>(
-        field: impl Into<String>,
-        values: impl IntoIterator<Item = V>,
-    ) -> Self {
-        Self::condition(
-            Op::NotIn,
-            field,
-            Operand::Many(values.into_iter().map(Into::into).collect()),
-        )
+    pub fn not_in<V: Into<FilterValue>>(field: impl Into<String>, values: impl IntoIterator<Item = V>) -> Self {
+        Self::condition(Op::NotIn, field, Operand::Many(values.into_iter().map(Into::into).collect()))
     }
 
     /// All of `filters`.
@@ -259,12 +240,7 @@ impl Filter {
     }
 
     fn condition(op: Op, field: impl Into<String>, value: Operand) -> Self {
-        Self(Node::Condition {
-            op,
-            field: field.into(),
-            udf: false,
-            value,
-        })
+        Self(Node::Condition { op, field: field.into(), udf: false, value })
     }
 
     fn cost(&self, below_any: bool) -> Cost {
@@ -275,23 +251,12 @@ impl Filter {
                     Operand::Nothing | Operand::One(_) => usize::from(below_any),
                 };
                 let hollow = matches!(value, Operand::Many(values) if values.is_empty());
-                Cost {
-                    ors,
-                    udfs: usize::from(*udf),
-                    hollow,
-                }
+                Cost { ors, udfs: usize::from(*udf), hollow }
             }
             Node::All(filters) | Node::Any(filters) => {
                 let below_any = below_any || matches!(self.0, Node::Any(_));
-                let start = Cost {
-                    ors: 0,
-                    udfs: 0,
-                    hollow: filters.is_empty(),
-                };
-                filters
-                    .iter()
-                    .map(|filter| filter.cost(below_any))
-                    .fold(start, Cost::plus)
+                let start = Cost { ors: 0, udfs: 0, hollow: filters.is_empty() };
+                filters.iter().map(|filter| filter.cost(below_any)).fold(start, Cost::plus)
             }
         }
     }
@@ -301,12 +266,7 @@ impl Serialize for Filter {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         match &self.0 {
-            Node::Condition {
-                op,
-                field,
-                udf,
-                value,
-            } => {
+            Node::Condition { op, field, udf, value } => {
                 map.serialize_entry("op", op.as_str())?;
                 map.serialize_entry("field", field)?;
                 match value {
@@ -341,39 +301,22 @@ struct Cost {
 
 impl Cost {
     const fn plus(self, other: Self) -> Self {
-        Self {
-            ors: self.ors + other.ors,
-            udfs: self.udfs + other.udfs,
-            hollow: self.hollow || other.hollow,
-        }
+        Self { ors: self.ors + other.ors, udfs: self.udfs + other.udfs, hollow: self.hollow || other.hollow }
     }
 }
 
 /// Checks the filters of one query, joined by AND, and says how many OR conditions they use.
 pub(crate) fn or_conditions(filters: &[Filter]) -> Result<usize, Error> {
-    let start = Cost {
-        ors: 0,
-        udfs: 0,
-        hollow: false,
-    };
-    let cost = filters
-        .iter()
-        .map(|filter| filter.cost(false))
-        .fold(start, Cost::plus);
+    let start = Cost { ors: 0, udfs: 0, hollow: false };
+    let cost = filters.iter().map(|filter| filter.cost(false)).fold(start, Cost::plus);
     if cost.hollow {
-        return Err(Error::out_of_bounds(
-            "a filter has an empty group or an empty list",
-        ));
+        return Err(Error::out_of_bounds("a filter has an empty group or an empty list"));
     }
     if cost.udfs > 1 {
-        return Err(Error::out_of_bounds(
-            "Autotask takes one user-defined field in a query",
-        ));
+        return Err(Error::out_of_bounds("Autotask takes one user-defined field in a query"));
     }
     if cost.ors > OR_CONDITIONS_MAX {
-        return Err(Error::out_of_bounds(
-            "Autotask takes 500 OR conditions in a query",
-        ));
+        return Err(Error::out_of_bounds("Autotask takes 500 OR conditions in a query"));
     }
     Ok(cost.ors)
 }
@@ -391,63 +334,27 @@ mod tests {
     #[test]
     fn every_operator_has_autotasks_name_and_its_values_type() {
         let cases = [
-            (
-                Filter::eq("id", 7_i64),
-                r#"{"op":"eq","field":"id","value":7}"#,
-            ),
-            (
-                Filter::not_eq("status", 1),
-                r#"{"op":"noteq","field":"status","value":1}"#,
-            ),
-            (
-                Filter::gt("unitPrice", Decimal::new(125, 1)),
-                r#"{"op":"gt","field":"unitPrice","value":12.5}"#,
-            ),
+            (Filter::eq("id", 7_i64), r#"{"op":"eq","field":"id","value":7}"#),
+            (Filter::not_eq("status", 1), r#"{"op":"noteq","field":"status","value":1}"#),
+            (Filter::gt("unitPrice", Decimal::new(125, 1)), r#"{"op":"gt","field":"unitPrice","value":12.5}"#),
             (
                 Filter::gte("endDate", date(2026, 11, 1)),
                 r#"{"op":"gte","field":"endDate","value":"2026-11-01T00:00:00"}"#,
             ),
             (
-                Filter::lt(
-                    "createDate",
-                    "2026-11-01T05:00:00Z".parse::<Timestamp>().unwrap(),
-                ),
+                Filter::lt("createDate", "2026-11-01T05:00:00Z".parse::<Timestamp>().unwrap()),
                 r#"{"op":"lt","field":"createDate","value":"2026-11-01T05:00:00.000Z"}"#,
             ),
-            (
-                Filter::lte("isActive", true),
-                r#"{"op":"lte","field":"isActive","value":true}"#,
-            ),
-            (
-                Filter::begins_with("name", "a"),
-                r#"{"op":"beginsWith","field":"name","value":"a"}"#,
-            ),
-            (
-                Filter::ends_with("name", "a\"b"),
-                r#"{"op":"endsWith","field":"name","value":"a\"b"}"#,
-            ),
-            (
-                Filter::contains("name", "é"),
-                r#"{"op":"contains","field":"name","value":"é"}"#,
-            ),
+            (Filter::lte("isActive", true), r#"{"op":"lte","field":"isActive","value":true}"#),
+            (Filter::begins_with("name", "a"), r#"{"op":"beginsWith","field":"name","value":"a"}"#),
+            (Filter::ends_with("name", "a\"b"), r#"{"op":"endsWith","field":"name","value":"a\"b"}"#),
+            (Filter::contains("name", "é"), r#"{"op":"contains","field":"name","value":"é"}"#),
             (Filter::exist("id"), r#"{"op":"exist","field":"id"}"#),
             (Filter::not_exist("id"), r#"{"op":"notExist","field":"id"}"#),
-            (
-                Filter::is_in("id", [1_i64, 2]),
-                r#"{"op":"in","field":"id","value":[1,2]}"#,
-            ),
-            (
-                Filter::not_in("id", [Id::<()>::new(3)]),
-                r#"{"op":"notIn","field":"id","value":[3]}"#,
-            ),
-            (
-                Filter::eq("Tier", "gold").udf(),
-                r#"{"op":"eq","field":"Tier","value":"gold","udf":true}"#,
-            ),
-            (
-                Filter::everything(),
-                r#"{"op":"gte","field":"id","value":0}"#,
-            ),
+            (Filter::is_in("id", [1_i64, 2]), r#"{"op":"in","field":"id","value":[1,2]}"#),
+            (Filter::not_in("id", [Id::<()>::new(3)]), r#"{"op":"notIn","field":"id","value":[3]}"#),
+            (Filter::eq("Tier", "gold").udf(), r#"{"op":"eq","field":"Tier","value":"gold","udf":true}"#),
+            (Filter::everything(), r#"{"op":"gte","field":"id","value":0}"#),
         ];
         for (filter, wanted) in cases {
             assert_eq!(json(&filter), wanted);
@@ -469,14 +376,8 @@ mod tests {
     #[test]
     fn the_limits_are_counted_before_anything_is_sent() {
         let ids = |n: i64| Filter::is_in("id", 0..n);
-        assert_eq!(
-            or_conditions(&[ids(490), Filter::eq("a", 1), Filter::eq("b", 1)]).unwrap(),
-            490
-        );
-        assert_eq!(
-            or_conditions(&[ids(400), Filter::eq("a", 1).or(Filter::eq("b", 1))]).unwrap(),
-            402
-        );
+        assert_eq!(or_conditions(&[ids(490), Filter::eq("a", 1), Filter::eq("b", 1)]).unwrap(), 490);
+        assert_eq!(or_conditions(&[ids(400), Filter::eq("a", 1).or(Filter::eq("b", 1))]).unwrap(), 402);
         assert!(or_conditions(&[ids(500)]).is_ok());
         assert!(or_conditions(&[ids(499), Filter::eq("a", 1).or(Filter::eq("b", 1))]).is_err());
         assert!(or_conditions(&[Filter::eq("a", 1).udf()]).is_ok());

@@ -47,13 +47,10 @@ impl HttpTransport {
 #[async_trait]
 impl Transport for HttpTransport {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
-        let mut builder = self
-            .client
-            .request(method(request.method), request.url)
-            .timeout(request.timeout);
+        let mut builder = self.client.request(method(request.method), request.url).timeout(request.timeout);
         for header in &request.headers {
-            let mut value = reqwest::header::HeaderValue::from_str(header.expose())
-                .map_err(TransportError::not_sent)?;
+            let mut value =
+                reqwest::header::HeaderValue::from_str(header.expose()).map_err(TransportError::not_sent)?;
             value.set_sensitive(header.is_sensitive());
             builder = builder.header(header.name(), value);
         }
@@ -65,33 +62,18 @@ impl Transport for HttpTransport {
         let headers = response
             .headers()
             .iter()
-            .map(|(name, value)| {
-                (
-                    name.to_string(),
-                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
-                )
-            })
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
             .collect();
         let body = whole_body(response).await?;
-        Ok(Response {
-            status,
-            headers,
-            body,
-        })
+        Ok(Response { status, headers, body })
     }
 }
 
 async fn whole_body(mut response: reqwest::Response) -> Result<Bytes, TransportError> {
     let mut body = BytesMut::new();
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(|error| TransportError::unknown(error.without_url()))?
-    {
+    while let Some(chunk) = response.chunk().await.map_err(|error| TransportError::unknown(error.without_url()))? {
         if body.len() + chunk.len() > BODY_MAX {
-            return Err(TransportError::unknown(format!(
-                "the answer is larger than {BODY_MAX} bytes"
-            )));
+            return Err(TransportError::unknown(format!("the answer is larger than {BODY_MAX} bytes")));
         }
         body.extend_from_slice(&chunk);
     }
@@ -116,3 +98,7 @@ const fn method(method: Method) -> reqwest::Method {
         Method::Delete => reqwest::Method::DELETE,
     }
 }
+
+#[cfg(test)]
+#[path = "http_tests.rs"]
+mod tests;

@@ -20,10 +20,7 @@ pub struct Id<T> {
 impl<T> Id<T> {
     /// The id with this number.
     pub const fn new(value: i64) -> Self {
-        Self {
-            value,
-            entity: PhantomData,
-        }
+        Self { value, entity: PhantomData }
     }
 
     /// The number as Autotask writes it.
@@ -131,14 +128,8 @@ mod tests {
     #[test]
     fn an_id_is_a_bare_number_on_the_wire_and_may_arrive_as_text() {
         assert_eq!(serde_json::to_string(&Id::<Anything>::new(7)).unwrap(), "7");
-        assert_eq!(
-            serde_json::from_str::<Id<Anything>>("7").unwrap(),
-            Id::new(7)
-        );
-        assert_eq!(
-            serde_json::from_str::<Id<Anything>>("\"7\"").unwrap(),
-            Id::new(7)
-        );
+        assert_eq!(serde_json::from_str::<Id<Anything>>("7").unwrap(), Id::new(7));
+        assert_eq!(serde_json::from_str::<Id<Anything>>("\"7\"").unwrap(), Id::new(7));
         assert!(serde_json::from_str::<Id<Anything>>("7.5").is_err());
         assert!(serde_json::from_str::<Id<Anything>>("null").is_err());
     }

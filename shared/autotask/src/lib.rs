@@ -32,9 +32,7 @@ pub use http::{BODY_MAX, HttpTransport};
 pub use id::Id;
 pub use page::PAGE_SIZE_MAX;
 pub use query::{OR_IDS_MAX, Query};
-pub use transport::{
-    Header, Method, REQUEST_TIMEOUT, Request, Response, Transport, TransportError,
-};
+pub use transport::{Header, Method, REQUEST_TIMEOUT, Request, Response, Transport, TransportError};
 pub use udf::{UserDefinedField, UserDefinedFields};
 pub use zone::{HostPolicy, Zone, ZoneError, ZoneUrl};
 

@@ -168,17 +168,13 @@ pub struct Fields(Vec<FieldInformation>);
 impl Fields {
     /// The field of this name, whatever its case.
     pub fn get(&self, name: &str) -> Option<&FieldInformation> {
-        self.0
-            .iter()
-            .find(|field| field.name.eq_ignore_ascii_case(name))
+        self.0.iter().find(|field| field.name.eq_ignore_ascii_case(name))
     }
 
     /// The picklist of the field of this name, if it has values.
     pub fn picklist(&self, name: &str) -> Option<Picklist<'_>> {
         let field = self.get(name)?;
-        (!field.picklist_values.is_empty()).then_some(Picklist {
-            entries: &field.picklist_values,
-        })
+        (!field.picklist_values.is_empty()).then_some(Picklist { entries: &field.picklist_values })
     }
 
     /// All fields.
@@ -203,27 +199,16 @@ impl<'a> Picklist<'a> {
     pub fn value_of_label(&self, label: &str) -> Option<i64> {
         let label = label.trim();
         let matches = |entry: &&PicklistEntry| {
-            entry
-                .label
-                .as_deref()
-                .is_some_and(|text| text.trim().to_lowercase() == label.to_lowercase())
+            entry.label.as_deref().is_some_and(|text| text.trim().to_lowercase() == label.to_lowercase())
         };
         let active = |entry: &&PicklistEntry| entry.is_active != Some(false);
         let found = self.entries.iter().filter(matches);
-        found
-            .clone()
-            .find(active)
-            .or_else(|| self.entries.iter().find(matches))?
-            .number()
+        found.clone().find(active).or_else(|| self.entries.iter().find(matches))?.number()
     }
 
     /// The label of this value.
     pub fn label_of(&self, value: i64) -> Option<&'a str> {
-        self.entries
-            .iter()
-            .find(|entry| entry.number() == Some(value))?
-            .label
-            .as_deref()
+        self.entries.iter().find(|entry| entry.number() == Some(value))?.label.as_deref()
     }
 
     /// All values, inactive ones too.
@@ -242,10 +227,7 @@ pub struct Threshold {
     #[serde(rename = "requestThresholdTimeframe", with = "crate::wire::required")]
     pub timeframe_minutes: i64,
     /// Requests made in the current time frame.
-    #[serde(
-        rename = "currentTimeframeRequestCount",
-        with = "crate::wire::required"
-    )]
+    #[serde(rename = "currentTimeframeRequestCount", with = "crate::wire::required")]
     pub used: i64,
 }
 
@@ -269,8 +251,7 @@ impl Client {
     /// # Errors
     /// See [`Error`](crate::Error).
     pub async fn fields<T: Entity>(&self) -> Result<Fields> {
-        self.fields_at(&format!("{}/entityInformation/fields", T::NAME))
-            .await
+        self.fields_at(&format!("{}/entityInformation/fields", T::NAME)).await
     }
 
     /// An entity's user-defined fields.
@@ -278,8 +259,7 @@ impl Client {
     /// # Errors
     /// See [`Error`](crate::Error).
     pub async fn user_defined_fields<T: Entity>(&self) -> Result<Fields> {
-        self.fields_at(&format!("{}/entityInformation/userDefinedFields", T::NAME))
-            .await
+        self.fields_at(&format!("{}/entityInformation/userDefinedFields", T::NAME)).await
     }
 
     async fn fields_at(&self, path: &str) -> Result<Fields> {
@@ -317,8 +297,6 @@ impl Client {
     }
 }
 
-fn null_is_empty<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Vec<PicklistEntry>, D::Error> {
+fn null_is_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PicklistEntry>, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }

@@ -39,18 +39,9 @@ struct QueryBody<'a> {
 }
 
 /// The body of a query, or, without a page size, of a count.
-pub(crate) fn query_body(
-    filters: &[Filter],
-    fields: &[String],
-    page_size: Option<usize>,
-) -> Result<Bytes> {
-    let body = QueryBody {
-        max_records: page_size,
-        include_fields: fields,
-        filter: filters,
-    };
-    let json = serde_json::to_vec(&body)
-        .map_err(|_| Error::out_of_bounds("a filter cannot be written as JSON"))?;
+pub(crate) fn query_body(filters: &[Filter], fields: &[String], page_size: Option<usize>) -> Result<Bytes> {
+    let body = QueryBody { max_records: page_size, include_fields: fields, filter: filters };
+    let json = serde_json::to_vec(&body).map_err(|_| Error::out_of_bounds("a filter cannot be written as JSON"))?;
     Ok(json.into())
 }
 
@@ -64,20 +55,11 @@ impl Pages {
     ) -> Result<Self> {
         crate::filter::or_conditions(&filters)?;
         if page_size == 0 || page_size > PAGE_SIZE_MAX {
-            return Err(Error::out_of_bounds(format!(
-                "a page has 1 to {PAGE_SIZE_MAX} rows"
-            )));
+            return Err(Error::out_of_bounds(format!("a page has 1 to {PAGE_SIZE_MAX} rows")));
         }
         let body = query_body(&filters, fields, Some(page_size))?;
         let first = client.data_url(&format!("{entity}/query"))?;
-        Ok(Self {
-            client,
-            body,
-            next: Some(first),
-            visited: HashSet::new(),
-            ids: HashSet::new(),
-            rows: 0,
-        })
+        Ok(Self { client, body, next: Some(first), visited: HashSet::new(), ids: HashSet::new(), rows: 0 })
     }
 
     /// The rows of the next page; `None` when all have been read.
@@ -86,25 +68,15 @@ impl Pages {
             return Ok(None);
         };
         if self.visited.len() >= self.client.pages_max() {
-            return Err(Error::out_of_bounds(format!(
-                "more than {} pages",
-                self.client.pages_max()
-            )));
+            return Err(Error::out_of_bounds(format!("more than {} pages", self.client.pages_max())));
         }
         if !self.visited.insert(url.clone()) {
             return Err(Error::out_of_bounds("a page leads back to an earlier one"));
         }
         // The verb and the body of the query belong to every page: a GET answers 405.
-        let page = self
-            .client
-            .read(Method::Post, url, Some(self.body.clone()), page)
-            .await?;
+        let page = self.client.read(Method::Post, url, Some(self.body.clone()), page).await?;
         self.count(&page)?;
-        self.next = page
-            .details
-            .next_page_url
-            .map(|next| self.checked(&next))
-            .transpose()?;
+        self.next = page.details.next_page_url.map(|next| self.checked(&next)).transpose()?;
         Ok(Some(page.items))
     }
 
@@ -119,11 +91,7 @@ impl Pages {
 
     /// Keeps count of the rows, so that neither a repeated nor a missing one goes unseen.
     fn count(&mut self, page: &Page) -> Result<()> {
-        for id in page
-            .items
-            .iter()
-            .filter_map(|row| row.get("id").and_then(Value::as_i64))
-        {
+        for id in page.items.iter().filter_map(|row| row.get("id").and_then(Value::as_i64)) {
             if !self.ids.insert(id) {
                 return Err(Error::out_of_bounds("a row came twice in one query"));
             }
@@ -134,24 +102,17 @@ impl Pages {
         let announced = page.details.count.unwrap_or(0);
         let last = page.details.next_page_url.is_none();
         if last && self.rows < announced {
-            return Err(Error::malformed(format!(
-                "it announces {announced} rows and has {}",
-                self.rows
-            )));
+            return Err(Error::malformed(format!("it announces {announced} rows and has {}", self.rows)));
         }
         Ok(())
     }
 
     fn checked(&self, next: &str) -> Result<Url> {
-        let plain = next
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+        let plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
         let url = if plain { Url::parse(next).ok() } else { None };
         match url {
             Some(url) if self.client.zone().owns(&url) => Ok(url),
-            _ => Err(Error::out_of_bounds(
-                "the next page is not on the zone's own host",
-            )),
+            _ => Err(Error::out_of_bounds("the next page is not on the zone's own host")),
         }
     }
 }
@@ -181,10 +142,7 @@ struct PageDetails {
 fn page(response: &Response) -> Result<Page> {
     let page: RawPage = json(response)?;
     match page {
-        RawPage {
-            items: Some(items),
-            details: Some(mut details),
-        } => {
+        RawPage { items: Some(items), details: Some(mut details) } => {
             details.next_page_url = details.next_page_url.filter(|url| !url.is_empty());
             Ok(Page { items, details })
         }
@@ -226,6 +184,5 @@ pub(crate) fn json<T: DeserializeOwned>(response: &Response) -> Result<T> {
     if crate::answer::is_html(&response.body) {
         return Err(Error::malformed("it is a web page"));
     }
-    serde_json::from_slice(&response.body)
-        .map_err(|error| Error::bad_json("it is not the JSON expected", &error))
+    serde_json::from_slice(&response.body).map_err(|error| Error::bad_json("it is not the JSON expected", &error))
 }

@@ -72,14 +72,8 @@ impl<T: Entity> Query<T> {
     /// the query.
     #[must_use]
     pub fn include(mut self, fields: &[&str]) -> Self {
-        self.fields
-            .extend(fields.iter().map(|field| (*field).to_owned()));
-        if !self.fields.is_empty()
-            && !self
-                .fields
-                .iter()
-                .any(|field| field.eq_ignore_ascii_case("id"))
-        {
+        self.fields.extend(fields.iter().map(|field| (*field).to_owned()));
+        if !self.fields.is_empty() && !self.fields.iter().any(|field| field.eq_ignore_ascii_case("id")) {
             self.fields.insert(0, "id".to_owned());
         }
         self
@@ -139,10 +133,7 @@ impl<T: Entity> Query<T> {
         for filters in self.parts()? {
             let url = self.client.data_url(&format!("{}/query/count", T::NAME))?;
             let body = page::query_body(&filters, &[], None)?;
-            let found: Count = self
-                .client
-                .read(Method::Post, url, Some(body), page::json)
-                .await?;
+            let found: Count = self.client.read(Method::Post, url, Some(body), page::json).await?;
             total = total.saturating_add(found.query_count);
         }
         Ok(total)
@@ -156,17 +147,11 @@ impl<T: Entity> Query<T> {
         let used = or_conditions(&self.filters)?;
         let Some((field, values)) = &self.any_of else {
             let everything = || vec![Filter::everything()];
-            return Ok(vec![if self.filters.is_empty() {
-                everything()
-            } else {
-                self.filters.clone()
-            }]);
+            return Ok(vec![if self.filters.is_empty() { everything() } else { self.filters.clone() }]);
         };
         let room = OR_CONDITIONS_MAX.saturating_sub(used).min(OR_IDS_MAX);
         if room == 0 {
-            return Err(Error::out_of_bounds(
-                "the other conditions leave no room for any_of",
-            ));
+            return Err(Error::out_of_bounds("the other conditions leave no room for any_of"));
         }
         let part = |values: &[FilterValue]| {
             let mut filters = vec![Filter::is_in(field.clone(), values.iter().cloned())];

@@ -43,11 +43,7 @@ pub fn decide(attempt: u32, kind: MethodKind, error: &Error) -> Decision {
         Error::ThreadLimit { retry_after, .. } => retry_after.unwrap_or(backoff * 2),
         Error::NotSent { .. } => backoff,
         // A 500 with words is more often a wrong request than a broken server.
-        Error::Unavailable {
-            status: Some(500),
-            texts,
-            ..
-        } if !texts.is_empty() => return Decision::Stop,
+        Error::Unavailable { status: Some(500), texts, .. } if !texts.is_empty() => return Decision::Stop,
         Error::Unavailable { .. } | Error::Malformed { .. } if kind == MethodKind::Read => backoff,
         Error::Unavailable { .. }
         | Error::Malformed { .. }
@@ -58,11 +54,7 @@ pub fn decide(attempt: u32, kind: MethodKind, error: &Error) -> Decision {
         | Error::UnknownOutcome { .. }
         | Error::OutOfBounds { .. } => return Decision::Stop,
     };
-    if wait > WAIT_MAX {
-        Decision::Stop
-    } else {
-        Decision::After(wait)
-    }
+    if wait > WAIT_MAX { Decision::Stop } else { Decision::After(wait) }
 }
 
 /// Waits between attempts: the seam for tests and for virtual time.
@@ -90,10 +82,7 @@ mod tests {
     use crate::transport::TransportError;
 
     fn rate(seconds: Option<u64>) -> Error {
-        Error::RateLimited {
-            retry_after: seconds.map(Duration::from_secs),
-            texts: Vec::new(),
-        }
+        Error::RateLimited { retry_after: seconds.map(Duration::from_secs), texts: Vec::new() }
     }
 
     fn unavailable(status: u16, texts: &[&str]) -> Error {
@@ -115,33 +104,14 @@ mod tests {
         assert_eq!(decide(3, Read, &unavailable(503, &[])), after(2000));
         assert_eq!(decide(4, Read, &unavailable(503, &[])), Decision::Stop);
         assert_eq!(decide(1, Read, &unavailable(500, &[])), after(500));
-        assert_eq!(
-            decide(1, Read, &unavailable(500, &["unlisted words"])),
-            Decision::Stop
-        );
+        assert_eq!(decide(1, Read, &unavailable(500, &["unlisted words"])), Decision::Stop);
         assert_eq!(decide(1, Read, &rate(Some(3))), after(3000));
         assert_eq!(decide(1, Read, &rate(Some(3600))), Decision::Stop);
         assert_eq!(decide(1, Read, &rate(None)), after(5000));
         assert_eq!(decide(1, Read, &Error::malformed("cut off")), after(500));
-        assert_eq!(
-            decide(1, Read, &Error::out_of_bounds("loop")),
-            Decision::Stop
-        );
-        assert_eq!(
-            decide(1, Read, &Error::Unauthorised { texts: Vec::new() }),
-            Decision::Stop
-        );
-        assert_eq!(
-            decide(
-                1,
-                Read,
-                &Error::Rejected {
-                    status: 500,
-                    texts: Vec::new()
-                }
-            ),
-            Decision::Stop
-        );
+        assert_eq!(decide(1, Read, &Error::out_of_bounds("loop")), Decision::Stop);
+        assert_eq!(decide(1, Read, &Error::Unauthorised { texts: Vec::new() }), Decision::Stop);
+        assert_eq!(decide(1, Read, &Error::Rejected { status: 500, texts: Vec::new() }), Decision::Stop);
     }
 
     #[test]
@@ -149,28 +119,15 @@ mod tests {
         use MethodKind::Write;
         let unknown = [
             OutcomeCause::Transport(TransportError::unknown("reset")),
-            OutcomeCause::Status {
-                status: 500,
-                texts: Vec::new(),
-            },
-            OutcomeCause::Answer {
-                what: "no id".to_owned(),
-            },
+            OutcomeCause::Status { status: 500, texts: Vec::new() },
+            OutcomeCause::Answer { what: "no id".to_owned() },
         ];
         for source in unknown {
-            assert_eq!(
-                decide(1, Write, &Error::UnknownOutcome { source }),
-                Decision::Stop
-            );
+            assert_eq!(decide(1, Write, &Error::UnknownOutcome { source }), Decision::Stop);
         }
         assert_eq!(decide(1, Write, &unavailable(503, &[])), Decision::Stop);
-        assert_eq!(
-            decide(1, Write, &Error::malformed("cut off")),
-            Decision::Stop
-        );
-        let not_sent = Error::NotSent {
-            source: TransportError::not_sent("refused"),
-        };
+        assert_eq!(decide(1, Write, &Error::malformed("cut off")), Decision::Stop);
+        let not_sent = Error::NotSent { source: TransportError::not_sent("refused") };
         assert_eq!(decide(1, Write, &not_sent), after(500));
         assert_eq!(decide(1, Write, &rate(Some(1))), after(1000));
     }

@@ -66,18 +66,12 @@ enum Value {
 impl Header {
     /// A header that may be printed.
     pub fn plain(name: &'static str, value: impl Into<String>) -> Self {
-        Self {
-            name,
-            value: Value::Plain(value.into()),
-        }
+        Self { name, value: Value::Plain(value.into()) }
     }
 
     /// A header that never prints.
     pub fn sensitive(name: &'static str, value: SecretString) -> Self {
-        Self {
-            name,
-            value: Value::Sensitive(value),
-        }
+        Self { name, value: Value::Sensitive(value) }
     }
 
     /// The name, e.g. `UserName`.
@@ -151,10 +145,7 @@ pub struct Response {
 impl Response {
     /// The first header of this name, whatever its case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let (_, value) = self
-            .headers
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+        let (_, value) = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
         Some(value)
     }
 }
@@ -193,16 +184,12 @@ pub enum TransportError {
 impl TransportError {
     /// Not sent, because of `source`.
     pub fn not_sent(source: impl Into<BoxError>) -> Self {
-        Self::NotSent {
-            source: source.into(),
-        }
+        Self::NotSent { source: source.into() }
     }
 
     /// Unknown, because of `source`.
     pub fn unknown(source: impl Into<BoxError>) -> Self {
-        Self::Unknown {
-            source: source.into(),
-        }
+        Self::Unknown { source: source.into() }
     }
 }
 

@@ -29,11 +29,7 @@ pub struct UserDefinedFields(Vec<UserDefinedField>);
 impl UserDefinedFields {
     /// The value of the field with this name.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|field| field.name == name)?
-            .value
-            .as_deref()
+        self.0.iter().find(|field| field.name == name)?.value.as_deref()
     }
 
     /// Sets a field. Autotask's `PATCH` touches only the fields listed.
@@ -101,18 +97,15 @@ mod tests {
 
     #[test]
     fn lists_and_every_sloppy_form_of_none_are_read() {
-        let read: UserDefinedFields =
-            serde_json::from_str(r#"[{"name":"Portal Id","value":"c_81"},{"name":"Seats","value":7},{"name":"Tier","value":null}]"#).unwrap();
+        let read: UserDefinedFields = serde_json::from_str(
+            r#"[{"name":"Portal Id","value":"c_81"},{"name":"Seats","value":7},{"name":"Tier","value":null}]"#,
+        )
+        .unwrap();
         assert_eq!(read.get("Portal Id"), Some("c_81"));
         assert_eq!(read.get("Seats"), Some("7"));
         assert_eq!(read.get("Tier"), None);
         for none in ["[]", "null", "\"\"", "{}"] {
-            assert!(
-                serde_json::from_str::<UserDefinedFields>(none)
-                    .unwrap()
-                    .is_empty(),
-                "{none}"
-            );
+            assert!(serde_json::from_str::<UserDefinedFields>(none).unwrap().is_empty(), "{none}");
         }
     }
 }

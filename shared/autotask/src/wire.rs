@@ -45,11 +45,7 @@ impl Wire for i64 {
             // `10.0`: some serialisers print whole doubles so.
             Scalar::Fraction(text) => {
                 let value = Decimal::from_str(&text).map_err(|_| WANTED)?;
-                if value.is_integer() {
-                    value.to_i64().ok_or(WANTED)
-                } else {
-                    Err(WANTED)
-                }
+                if value.is_integer() { value.to_i64().ok_or(WANTED) } else { Err(WANTED) }
             }
             Scalar::Text(text) => text.trim().parse().map_err(|_| WANTED),
             Scalar::Bool(_) => Err(WANTED),
@@ -100,9 +96,7 @@ impl Wire for Decimal {
             Scalar::Fraction(text) => Decimal::from_str(&text).map_err(|_| WANTED)?,
             Scalar::Text(text) => {
                 let text = text.trim();
-                Decimal::from_str(text)
-                    .or_else(|_| Decimal::from_scientific(text))
-                    .map_err(|_| WANTED)?
+                Decimal::from_str(text).or_else(|_| Decimal::from_scientific(text)).map_err(|_| WANTED)?
             }
             Scalar::Bool(_) => return Err(WANTED),
         };
@@ -120,9 +114,7 @@ impl Wire for Decimal {
         let double: f64 = text.parse().map_err(serde::ser::Error::custom)?;
         // A double keeps 15 digits. More would silently become another amount.
         if double.to_string() != text {
-            return Err(serde::ser::Error::custom(
-                "a decimal has more digits than JSON's numbers keep",
-            ));
+            return Err(serde::ser::Error::custom("a decimal has more digits than JSON's numbers keep"));
         }
         serializer.serialize_f64(double)
     }
@@ -152,9 +144,7 @@ impl Visitor<'_> for ScalarVisitor {
     }
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<Scalar, E> {
-        i64::try_from(value)
-            .map(Scalar::Int)
-            .map_err(|_| E::custom("a number is too large"))
+        i64::try_from(value).map(Scalar::Int).map_err(|_| E::custom("a number is too large"))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Scalar, E> {
@@ -268,30 +258,20 @@ mod tests {
 
     #[test]
     fn the_noise_of_a_double_is_rounded_away() {
-        assert_eq!(
-            row(r#"{"price":0.30000000000000004}"#).price,
-            Some(Decimal::new(3, 1))
-        );
+        assert_eq!(row(r#"{"price":0.30000000000000004}"#).price, Some(Decimal::new(3, 1)));
         assert_eq!(row(r#"{"price":1e-7}"#).price, Some(Decimal::ZERO));
     }
 
     #[test]
     fn an_error_never_quotes_the_value() {
-        let text = serde_json::from_str::<Row>(r#"{"units":"hunter2"}"#)
-            .unwrap_err()
-            .to_string();
+        let text = serde_json::from_str::<Row>(r#"{"units":"hunter2"}"#).unwrap_err().to_string();
         assert!(!text.contains("hunter2"), "{text}");
     }
 
     #[test]
     fn an_amount_that_a_double_cannot_keep_is_refused() {
         let big = Decimal::from_str("123456789012345678.1234").unwrap();
-        let row = Row {
-            price: Some(big),
-            units: None,
-            name: None,
-            active: None,
-        };
+        let row = Row { price: Some(big), units: None, name: None, active: None };
         assert!(serde_json::to_string(&row).is_err());
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use url::{Origin, Url};
@@ -55,9 +56,7 @@ impl ZoneUrl {
 
     /// The URL of `path` below the zone, e.g. `V1.0/Companies/query`.
     pub(crate) fn at(&self, path: &str) -> Result<Url, Error> {
-        self.0
-            .join(path)
-            .map_err(|_| Error::out_of_bounds("a path makes no URL"))
+        self.0.join(path).map_err(|_| Error::out_of_bounds("a path makes no URL"))
     }
 
     /// Whether `url` has the zone's own origin and carries no login.
@@ -93,9 +92,7 @@ impl HostPolicy {
     /// One more origin (scheme, host and port exactly; `http` too), for a simulator.
     #[must_use]
     pub fn with_extra_origin(&self, url: &Url) -> Self {
-        Self {
-            extra: self.extra.iter().cloned().chain([url.origin()]).collect(),
-        }
+        Self { extra: self.extra.iter().cloned().chain([url.origin()]).collect() }
     }
 
     /// Checks a URL that came from outside or from storage.
@@ -109,10 +106,7 @@ impl HostPolicy {
         }
         // The parser drops tabs and line ends, maps look-alikes and turns `\` into `/`. What it
         // would have to repair is not a URL that Autotask wrote.
-        if !text
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && byte != b'\\')
-        {
+        if !text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
             return Err(refused("it has characters that no zone URL has"));
         }
         let mut url = Url::parse(text).map_err(|_| refused("it is not a URL"))?;
@@ -152,12 +146,7 @@ fn check_autotask_host(text: &str, url: &Url) -> Result<(), &'static str> {
         return Err("its host is not one of Autotask's");
     }
     // The host as written must be the host as understood: no escapes, no mapping, no trailing dot.
-    let written = text
-        .get("https://".len()..)
-        .unwrap_or_default()
-        .split('/')
-        .next()
-        .unwrap_or_default();
+    let written = text.get("https://".len()..).unwrap_or_default().split('/').next().unwrap_or_default();
     let written = written.strip_suffix(":443").unwrap_or(written);
     if !written.eq_ignore_ascii_case(host) {
         return Err("its host is written in a strange way");
@@ -209,39 +198,35 @@ pub async fn discover(
     entry: &Url,
     username: &str,
 ) -> Result<Zone, ZoneError> {
+    discover_within(transport, policy, entry, username, REQUEST_TIMEOUT).await
+}
+
+/// [`discover`] with another time-out than [`REQUEST_TIMEOUT`].
+///
+/// # Errors
+/// See [`ZoneError`].
+pub async fn discover_within(
+    transport: &dyn Transport,
+    policy: &HostPolicy,
+    entry: &Url,
+    username: &str,
+    timeout: Duration,
+) -> Result<Zone, ZoneError> {
     if username.trim().is_empty() {
         return Err(ZoneError::UnknownUser);
     }
     let mut url = entry
         .join("/ATServicesRest/V1.0/zoneInformation")
-        .map_err(|_| ZoneError::Refused {
-            reason: "the entry point is not a URL",
-        })?;
+        .map_err(|_| ZoneError::Refused { reason: "the entry point is not a URL" })?;
     url.query_pairs_mut().append_pair("user", username);
-    let request = Request {
-        method: Method::Get,
-        url,
-        headers: Vec::new(),
-        body: None,
-        timeout: REQUEST_TIMEOUT,
-    };
-    let response = transport
-        .send(request)
-        .await
-        .map_err(|error| unavailable(not_answered(error)))?;
+    let request = Request { method: Method::Get, url, headers: Vec::new(), body: None, timeout };
+    let response = transport.send(request).await.map_err(|error| unavailable(not_answered(error)))?;
     if response.status == 200 {
         return read(&response.body, policy);
     }
     let error = answer::failure(MethodKind::Read, &response, None);
-    let unknown = error
-        .texts()
-        .iter()
-        .any(|text| text.to_ascii_lowercase().contains(UNKNOWN_USER_TEXT));
-    Err(if unknown {
-        ZoneError::UnknownUser
-    } else {
-        unavailable(error)
-    })
+    let unknown = error.texts().iter().any(|text| text.to_ascii_lowercase().contains(UNKNOWN_USER_TEXT));
+    Err(if unknown { ZoneError::UnknownUser } else { unavailable(error) })
 }
 
 #[derive(Deserialize)]
@@ -257,8 +242,8 @@ struct ZoneInformation {
 }
 
 fn read(body: &[u8], policy: &HostPolicy) -> Result<Zone, ZoneError> {
-    let found: ZoneInformation = serde_json::from_slice(body)
-        .map_err(|error| unavailable(Error::bad_json("no zone information", &error)))?;
+    let found: ZoneInformation =
+        serde_json::from_slice(body).map_err(|error| unavailable(Error::bad_json("no zone information", &error)))?;
     Ok(Zone {
         zone_name: found.zone_name.unwrap_or_default(),
         url: policy.check(&found.url)?,
@@ -270,18 +255,12 @@ fn read(body: &[u8], policy: &HostPolicy) -> Result<Zone, ZoneError> {
 fn not_answered(error: TransportError) -> Error {
     match error {
         TransportError::NotSent { .. } => Error::NotSent { source: error },
-        TransportError::Unknown { .. } => Error::Unavailable {
-            status: None,
-            texts: Vec::new(),
-            source: Some(error),
-        },
+        TransportError::Unknown { .. } => Error::Unavailable { status: None, texts: Vec::new(), source: Some(error) },
     }
 }
 
 fn unavailable(error: Error) -> ZoneError {
-    ZoneError::Unavailable {
-        source: Box::new(error),
-    }
+    ZoneError::Unavailable { source: Box::new(error) }
 }
 
 #[cfg(test)]

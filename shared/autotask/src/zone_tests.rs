@@ -12,18 +12,9 @@ fn allowed(text: &str) -> bool {
 #[test]
 fn autotasks_own_urls_are_kept_verbatim_with_a_slash() {
     for (text, kept) in [
-        (
-            "https://webservices15.autotask.net/ATServicesRest/",
-            "https://webservices15.autotask.net/ATServicesRest/",
-        ),
-        (
-            "https://webservices15.autotask.net/atServicesRest",
-            "https://webservices15.autotask.net/atServicesRest/",
-        ),
-        (
-            "https://PRDE.autotask.net:443/ATServicesRest/",
-            "https://prde.autotask.net/ATServicesRest/",
-        ),
+        ("https://webservices15.autotask.net/ATServicesRest/", "https://webservices15.autotask.net/ATServicesRest/"),
+        ("https://webservices15.autotask.net/atServicesRest", "https://webservices15.autotask.net/atServicesRest/"),
+        ("https://PRDE.autotask.net:443/ATServicesRest/", "https://prde.autotask.net/ATServicesRest/"),
     ] {
         assert_eq!(HostPolicy::autotask().check(text).unwrap().as_str(), kept);
     }
@@ -149,10 +140,7 @@ fn over_a_thousand_hostile_urls_are_refused() {
         "169.254.169.254",
     ];
     let mut refused = 0;
-    for (zone, elsewhere) in ZONES
-        .iter()
-        .flat_map(|zone| ELSEWHERE.iter().map(move |elsewhere| (zone, elsewhere)))
-    {
+    for (zone, elsewhere) in ZONES.iter().flat_map(|zone| ELSEWHERE.iter().map(move |elsewhere| (zone, elsewhere))) {
         for trick in TRICKS {
             let text = trick.replace("{z}", zone).replace("{e}", elsewhere);
             assert!(!allowed(&text), "{text:?}");
@@ -195,18 +183,9 @@ proptest! {
 
 #[test]
 fn an_extra_origin_is_allowed_exactly_and_without_a_login() {
-    let policy =
-        HostPolicy::autotask().with_extra_origin(&Url::parse("http://127.0.0.1:9401/").unwrap());
-    assert!(
-        policy
-            .check("http://127.0.0.1:9401/ATServicesRest/")
-            .is_ok()
-    );
-    assert!(
-        policy
-            .check("https://webservices1.autotask.net/ATServicesRest/")
-            .is_ok()
-    );
+    let policy = HostPolicy::autotask().with_extra_origin(&Url::parse("http://127.0.0.1:9401/").unwrap());
+    assert!(policy.check("http://127.0.0.1:9401/ATServicesRest/").is_ok());
+    assert!(policy.check("https://webservices1.autotask.net/ATServicesRest/").is_ok());
     for text in [
         "http://127.0.0.1:9402/",
         "https://127.0.0.1:9401/",
@@ -221,13 +200,7 @@ fn an_extra_origin_is_allowed_exactly_and_without_a_login() {
 async fn looked_up(status: u16, body: &str) -> (Result<Zone, ZoneError>, Vec<Request>) {
     let body = body.to_owned();
     let fake = Fake::new(move |_, _| Ok(response(status, &body)));
-    let zone = discover(
-        &*fake,
-        &HostPolicy::autotask(),
-        &Url::parse(ENTRY).unwrap(),
-        "me+x@msp.example",
-    )
-    .await;
+    let zone = discover(&*fake, &HostPolicy::autotask(), &Url::parse(ENTRY).unwrap(), "me+x@msp.example").await;
     (zone, fake.sent())
 }
 
@@ -237,10 +210,7 @@ async fn the_zone_is_found_without_credentials() {
     let (zone, sent) = looked_up(200, body).await;
     let zone = zone.unwrap();
     assert_eq!((zone.zone_name.as_str(), zone.ci), ("Zone 15", 700_123));
-    assert_eq!(
-        zone.url.as_str(),
-        "https://webservices15.autotask.net/ATServicesRest/"
-    );
+    assert_eq!(zone.url.as_str(), "https://webservices15.autotask.net/ATServicesRest/");
     assert_eq!(sent[0].method, Method::Get);
     assert_eq!(
         sent[0].url.as_str(),
@@ -252,16 +222,9 @@ async fn the_zone_is_found_without_credentials() {
 #[tokio::test]
 async fn unknown_users_refused_hosts_and_failures_are_told_apart() {
     let unknown = r#"{"errors":["Zone information could not be determined"]}"#;
-    assert!(matches!(
-        looked_up(500, unknown).await.0,
-        Err(ZoneError::UnknownUser)
-    ));
-    let evil =
-        r#"{"zoneName":"x","url":"https://evil.example/ATServicesRest/","webUrl":"","ci":1}"#;
-    assert!(matches!(
-        looked_up(200, evil).await.0,
-        Err(ZoneError::Refused { .. })
-    ));
+    assert!(matches!(looked_up(500, unknown).await.0, Err(ZoneError::UnknownUser)));
+    let evil = r#"{"zoneName":"x","url":"https://evil.example/ATServicesRest/","webUrl":"","ci":1}"#;
+    assert!(matches!(looked_up(200, evil).await.0, Err(ZoneError::Refused { .. })));
     for (status, body) in [
         (500, ""),
         (500, r#"{"errors":["other"]}"#),
@@ -278,13 +241,7 @@ async fn unknown_users_refused_hosts_and_failures_are_told_apart() {
 #[tokio::test]
 async fn a_blank_user_is_unknown_without_asking() {
     let fake = Fake::new(|_, _| Err(TransportError::not_sent("must not be asked")));
-    let zone = discover(
-        &*fake,
-        &HostPolicy::autotask(),
-        &Url::parse(ENTRY).unwrap(),
-        "  ",
-    )
-    .await;
+    let zone = discover(&*fake, &HostPolicy::autotask(), &Url::parse(ENTRY).unwrap(), "  ").await;
     assert!(matches!(zone, Err(ZoneError::UnknownUser)));
     assert!(fake.sent().is_empty());
 }

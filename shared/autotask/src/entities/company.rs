@@ -60,7 +60,7 @@ entity! {
     last_activity_date "lastActivityDate" DateValue,
     /// Last change of a tracked field: for polling.
     last_tracked_modified_date_time "lastTrackedModifiedDateTime" DateValue,
-    + user_defined_fields
+    + user_defined_fields "userDefinedFields"
 }
 
 create! {
@@ -96,6 +96,7 @@ create! {
         /// Web site, at most 255 characters.
         web_address "webAddress" String,
     }
+    + user_defined_fields "userDefinedFields"
 }
 
 patch! {
@@ -115,4 +116,5 @@ patch! {
     web_address "webAddress" String,
     /// Parent company.
     parent_company_id "parentCompanyID" Id<Company>,
+    + user_defined_fields "userDefinedFields"
 }

@@ -39,7 +39,7 @@ entity! {
     last_modified_date "lastModifiedDate" DateValue,
     /// Last activity.
     last_activity_date "lastActivityDate" DateValue,
-    + user_defined_fields
+    + user_defined_fields "userDefinedFields"
 }
 
 child!(Contact under Company at "Contacts", create true, patch true, delete true);
@@ -71,6 +71,7 @@ create! {
         /// An outside system's id, at most 50 characters.
         external_id "externalID" String,
     }
+    + user_defined_fields "userDefinedFields"
 }
 
 patch! {
@@ -92,4 +93,5 @@ patch! {
     title "title" String,
     /// An outside system's id.
     external_id "externalID" String,
+    + user_defined_fields "userDefinedFields"
 }

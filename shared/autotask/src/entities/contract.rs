@@ -72,7 +72,7 @@ entity! {
     estimated_revenue "estimatedRevenue" Decimal,
     /// Last change: for polling.
     last_modified_date_time "lastModifiedDateTime" DateValue,
-    + user_defined_fields
+    + user_defined_fields "userDefinedFields"
 }
 
 create! {
@@ -104,6 +104,7 @@ create! {
         /// Description.
         description "description" String,
     }
+    + user_defined_fields "userDefinedFields"
 }
 
 patch! {
@@ -123,4 +124,5 @@ patch! {
     renewed_contract_id "renewedContractID" Id<Contract>,
     /// Description.
     description "description" String,
+    + user_defined_fields "userDefinedFields"
 }

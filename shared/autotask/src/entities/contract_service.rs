@@ -3,7 +3,7 @@ use rust_decimal::Decimal;
 
 use super::{Company, Contract, Service};
 use crate::entity::{child, create, entity, patch};
-use crate::{DateValue, Entity, Id};
+use crate::{Create, DateValue, Entity, Id};
 
 entity! {
     /// A service on a recurring contract: a line. It holds prices, not units.
@@ -98,15 +98,8 @@ entity! {
 
 impl ContractServiceUnit {
     /// The fields that tell which period a row is of, besides [`Self::READ_FIELDS`].
-    pub const PERIOD_FIELDS: &'static [&'static str] = &[
-        "id",
-        "contractID",
-        "contractServiceID",
-        "startDate",
-        "endDate",
-        "units",
-        "approveAndPostDate",
-    ];
+    pub const PERIOD_FIELDS: &'static [&'static str] =
+        &["id", "contractID", "contractServiceID", "startDate", "endDate", "units", "approveAndPostDate"];
 }
 
 create! {
@@ -138,16 +131,8 @@ create! {
 
 impl ContractServiceAdjustment {
     /// A change of the units of one line.
-    pub fn of_line(
-        contract: Id<Contract>,
-        line: Id<ContractService>,
-        unit_change: i64,
-        from: Date,
-    ) -> Self {
-        Self {
-            contract_service_id: Some(line),
-            ..Self::new(contract, from, unit_change)
-        }
+    pub fn of_line(contract: Id<Contract>, line: Id<ContractService>, unit_change: i64, from: Date) -> Self {
+        Self { contract_service_id: Some(line), ..Self::new(contract, from, unit_change) }
     }
 }
 
@@ -155,6 +140,7 @@ impl Entity for ContractServiceAdjustment {
     const NAME: &'static str = "ContractServiceAdjustments";
     const MODEL: &'static str = "ContractServiceAdjustment";
     const READ_FIELDS: &'static [&'static str] = &[];
+    const FIELDS: &'static [&'static str] = <Self as Create>::FIELDS;
     const QUERYABLE: bool = false;
     const ROOT_CREATE: bool = true;
     const ROOT_PATCH: bool = false;

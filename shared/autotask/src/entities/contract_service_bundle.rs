@@ -3,7 +3,7 @@ use rust_decimal::Decimal;
 
 use super::{Contract, ServiceBundle};
 use crate::entity::{child, create, entity, patch};
-use crate::{DateValue, Entity, Id};
+use crate::{Create, DateValue, Entity, Id};
 
 entity! {
     /// A service bundle on a recurring contract: a line. It holds prices, not units.
@@ -93,15 +93,8 @@ entity! {
 
 impl ContractServiceBundleUnit {
     /// The fields that tell which period a row is of, besides [`Self::READ_FIELDS`].
-    pub const PERIOD_FIELDS: &'static [&'static str] = &[
-        "id",
-        "contractID",
-        "contractServiceBundleID",
-        "startDate",
-        "endDate",
-        "units",
-        "approveAndPostDate",
-    ];
+    pub const PERIOD_FIELDS: &'static [&'static str] =
+        &["id", "contractID", "contractServiceBundleID", "startDate", "endDate", "units", "approveAndPostDate"];
 }
 
 create! {
@@ -129,16 +122,8 @@ create! {
 
 impl ContractServiceBundleAdjustment {
     /// A change of the units of one bundle line.
-    pub fn of_line(
-        contract: Id<Contract>,
-        line: Id<ContractServiceBundle>,
-        unit_change: i64,
-        from: Date,
-    ) -> Self {
-        Self {
-            contract_service_bundle_id: Some(line),
-            ..Self::new(contract, from, unit_change)
-        }
+    pub fn of_line(contract: Id<Contract>, line: Id<ContractServiceBundle>, unit_change: i64, from: Date) -> Self {
+        Self { contract_service_bundle_id: Some(line), ..Self::new(contract, from, unit_change) }
     }
 }
 
@@ -146,6 +131,7 @@ impl Entity for ContractServiceBundleAdjustment {
     const NAME: &'static str = "ContractServiceBundleAdjustments";
     const MODEL: &'static str = "ContractServiceBundleAdjustment";
     const READ_FIELDS: &'static [&'static str] = &[];
+    const FIELDS: &'static [&'static str] = <Self as Create>::FIELDS;
     const QUERYABLE: bool = false;
     const ROOT_CREATE: bool = true;
     const ROOT_PATCH: bool = false;

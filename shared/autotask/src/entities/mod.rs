@@ -18,12 +18,11 @@ pub use company::{Company, CompanyPatch, CompanyType, NewCompany};
 pub use contact::{Contact, ContactPatch, NewContact};
 pub use contract::{Contract, ContractPatch, ContractStatus, ContractType, NewContract};
 pub use contract_service::{
-    ContractService, ContractServiceAdjustment, ContractServicePatch, ContractServiceUnit,
-    NewContractService,
+    ContractService, ContractServiceAdjustment, ContractServicePatch, ContractServiceUnit, NewContractService,
 };
 pub use contract_service_bundle::{
-    ContractServiceBundle, ContractServiceBundleAdjustment, ContractServiceBundlePatch,
-    ContractServiceBundleUnit, NewContractServiceBundle,
+    ContractServiceBundle, ContractServiceBundleAdjustment, ContractServiceBundlePatch, ContractServiceBundleUnit,
+    NewContractServiceBundle,
 };
 pub use product::{Product, ProductPatch};
 pub use service::{NewService, Service, ServiceBundle, ServiceBundlePatch, ServicePatch};

@@ -43,7 +43,7 @@ entity! {
     is_active "isActive" bool,
     /// Whether each piece has a serial number.
     is_serialized "isSerialized" bool,
-    + user_defined_fields
+    + user_defined_fields "userDefinedFields"
 }
 
 patch! {
@@ -63,4 +63,5 @@ patch! {
     unit_price "unitPrice" Decimal,
     /// Whether it can be used.
     is_active "isActive" bool,
+    + user_defined_fields "userDefinedFields"
 }
