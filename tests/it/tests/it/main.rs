@@ -1,1 +1,5 @@
 //! One integration binary, one file per function.
+#![allow(clippy::unwrap_used)]
+
+mod arrows;
+mod template;

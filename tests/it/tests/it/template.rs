@@ -1,0 +1,443 @@
+//! Holds `template.yaml` to the numbers and rules of the architecture.
+
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+/// The most that a function behind the HTTP API may take: the gateway gives up after 30 s.
+const API_TIMEOUT_S: u64 = 29;
+const DISPATCHER_TIMEOUT_S: u64 = 60;
+const WORKER_TIMEOUT_S: u64 = 300;
+const VISIBILITY_S: u64 = 1_800;
+const RECEIVE_COUNT_MAX: u64 = 3;
+
+/// The root of the workspace.
+pub fn root() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).expect("tests/it lies two folders below the root").to_owned()
+}
+
+/// `template.yaml`, with short tags in their long form: `!Ref X` as `{"Ref": "X"}`.
+pub fn template() -> Value {
+    let text = std::fs::read_to_string(root().join("template.yaml")).expect("the template is readable");
+    long_form(serde_norway::from_str(&text).expect("the template is YAML"))
+}
+
+fn long_form(value: serde_norway::Value) -> Value {
+    use serde_norway::Value as Yaml;
+    match value {
+        Yaml::Tagged(tagged) => {
+            let name = tagged.tag.to_string().trim_start_matches('!').to_owned();
+            let inner = long_form(tagged.value);
+            match (name.as_str(), inner) {
+                ("Ref" | "Condition", inner) => json!({ name: inner }),
+                ("GetAtt", Value::String(path)) => {
+                    let (logical, attribute) = path.split_once('.').expect("!GetAtt names an attribute");
+                    json!({ "Fn::GetAtt": [logical, attribute] })
+                }
+                (_, inner) => json!({ format!("Fn::{name}"): inner }),
+            }
+        }
+        Yaml::Sequence(items) => items.into_iter().map(long_form).collect(),
+        Yaml::Mapping(members) => Value::Object(
+            members
+                .into_iter()
+                .map(|(key, value)| (key.as_str().expect("keys are strings").to_owned(), long_form(value)))
+                .collect::<Map<_, _>>(),
+        ),
+        plain => serde_json::to_value(plain).expect("scalars are JSON"),
+    }
+}
+
+/// The resources of one type, by logical id.
+pub fn resources<'a>(template: &'a Value, of_type: &str) -> BTreeMap<&'a str, &'a Value> {
+    let all = template["Resources"].as_object().expect("there are resources");
+    let found: BTreeMap<_, _> = all
+        .iter()
+        .filter(|(_, resource)| resource["Type"] == of_type)
+        .map(|(id, resource)| (id.as_str(), &resource["Properties"]))
+        .collect();
+    assert!(!found.is_empty(), "there is no {of_type}");
+    found
+}
+
+fn functions(template: &Value) -> BTreeMap<&str, &Value> {
+    resources(template, "AWS::Serverless::Function")
+}
+
+/// The function's name without the stack's.
+fn short_name(function: &Value) -> &str {
+    let name = function["FunctionName"]["Fn::Sub"].as_str().expect("functions have names");
+    name.strip_prefix("${AWS::StackName}-").expect("names begin with the stack's")
+}
+
+/// The logical id that a `!Ref` or the first part of a `!GetAtt` names.
+fn target(value: &Value) -> Option<&str> {
+    value["Ref"].as_str().or_else(|| value["Fn::GetAtt"][0].as_str())
+}
+
+/// Every string below a value, keys included.
+fn strings<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::String(text) => found.push(text),
+        Value::Array(items) => items.iter().for_each(|item| strings(item, found)),
+        Value::Object(members) => members.iter().for_each(|(key, member)| {
+            found.push(key);
+            strings(member, found);
+        }),
+        _ => {}
+    }
+}
+
+/// Functions that API Gateway calls, by logical id.
+fn behind_the_api(template: &Value) -> BTreeSet<&str> {
+    resources(template, "AWS::ApiGatewayV2::Integration")
+        .values()
+        .map(|integration| target(&integration["IntegrationUri"]).expect("integrations name a function"))
+        .collect()
+}
+
+/// (function, queue, properties) of each event source mapping.
+fn consumers(template: &Value) -> Vec<(&str, &str, &Value)> {
+    let mut found = Vec::new();
+    for (id, function) in functions(template) {
+        for event in function["Events"].as_object().into_iter().flat_map(|events| events.values()) {
+            assert_eq!(event["Type"], "SQS", "{id}: HTTP routes and rules are native resources");
+            let properties = &event["Properties"];
+            found.push((id, target(&properties["Queue"]).expect("a queue of ours"), properties));
+        }
+    }
+    assert!(!found.is_empty());
+    found
+}
+
+fn queues(template: &Value) -> (BTreeMap<&str, &Value>, BTreeMap<&str, &Value>) {
+    resources(template, "AWS::SQS::Queue").into_iter().partition(|(_, queue)| !queue["RedrivePolicy"].is_null())
+}
+
+/// Alarms by (metric, logical id of the resource or group they watch).
+fn alarms(template: &Value) -> BTreeMap<(&str, &str), &Value> {
+    resources(template, "AWS::CloudWatch::Alarm")
+        .values()
+        .map(|alarm| {
+            let metric = alarm["MetricName"].as_str().expect("alarms name a metric");
+            ((metric, target(&alarm["Dimensions"][0]["Value"]).unwrap_or("-")), *alarm)
+        })
+        .collect()
+}
+
+#[test]
+fn every_function_is_a_binary_of_its_crate_and_every_binary_is_a_function() {
+    let template = template();
+    let all = template["Resources"].as_object().unwrap();
+    let mut deployed = BTreeSet::new();
+    for (id, function) in functions(&template) {
+        let binary = all[id]["Metadata"]["BuildProperties"]["Binary"].as_str().unwrap();
+        assert_eq!(all[id]["Metadata"]["BuildMethod"], "rust-cargolambda", "{id}");
+        assert_eq!(short_name(function), binary, "{id}: a function bears its binary's name");
+        deployed.insert((function["CodeUri"].as_str().unwrap().to_owned(), binary.to_owned()));
+    }
+    let mut built = BTreeSet::new();
+    for folder in std::fs::read_dir(root().join("functions")).unwrap() {
+        let folder = folder.unwrap();
+        let manifest: toml::Table = std::fs::read_to_string(folder.path().join("Cargo.toml")).unwrap().parse().unwrap();
+        for bin in manifest["bin"].as_array().unwrap() {
+            let crate_folder = format!("functions/{}", folder.file_name().to_str().unwrap());
+            built.insert((crate_folder, bin["name"].as_str().unwrap().to_owned()));
+        }
+    }
+    assert_eq!(deployed, built);
+}
+
+#[test]
+#[ignore = "needs the functions' code"]
+fn functions_have_the_time_that_their_callers_give_them() {
+    let template = template();
+    let api = behind_the_api(&template);
+    let workers: BTreeSet<_> = consumers(&template).iter().map(|(function, ..)| *function).collect();
+    for (id, function) in functions(&template) {
+        let timeout = function["Timeout"].as_u64().unwrap();
+        if api.contains(id) {
+            assert_eq!(timeout, API_TIMEOUT_S, "{id}");
+        } else if workers.contains(id) {
+            assert_eq!(timeout, WORKER_TIMEOUT_S, "{id}");
+        } else {
+            assert_eq!(timeout, DISPATCHER_TIMEOUT_S, "{id}");
+        }
+    }
+    assert_eq!(functions(&template).len(), api.len() + workers.len() + 2, "and two that rules start");
+}
+
+#[test]
+fn a_request_to_autotask_fits_into_a_workers_time() {
+    let template = template();
+    let millis = &template["Globals"]["Function"]["Environment"]["Variables"]["REQUEST_TIMEOUT_MS"];
+    assert_eq!(millis, 60_000);
+    // What the worker must have left before it sends (the request's time-out and 15 s), and as much again to
+    // load the run before and to put the rest off after.
+    assert!(WORKER_TIMEOUT_S * 1_000 >= 2 * (millis.as_u64().unwrap() + 15_000));
+}
+
+#[test]
+fn every_queue_redrives_to_its_own_dead_letter_queue() {
+    let template = template();
+    let (working, dead) = queues(&template);
+    let mut taken = BTreeSet::new();
+    for (id, queue) in &working {
+        assert_eq!(queue["VisibilityTimeout"], VISIBILITY_S, "{id}");
+        assert_eq!(queue["RedrivePolicy"]["maxReceiveCount"], RECEIVE_COUNT_MAX, "{id}");
+        let letters = target(&queue["RedrivePolicy"]["deadLetterTargetArn"]).unwrap();
+        assert!(dead.contains_key(letters), "{id}: {letters} is no dead-letter queue");
+        assert!(taken.insert(letters), "{letters} serves two queues");
+    }
+    assert!(VISIBILITY_S >= 6 * WORKER_TIMEOUT_S, "AWS asks for six times the function's time-out");
+    for (id, queue) in working.iter().chain(&dead) {
+        assert_eq!(queue["SqsManagedSseEnabled"], true, "{id}");
+        assert_eq!(
+            queue["MessageRetentionPeriod"], 1_209_600,
+            "{id}: dead letters keep the time of their first sending"
+        );
+    }
+}
+
+#[test]
+fn every_queue_has_an_alarm() {
+    let template = template();
+    let (working, dead) = queues(&template);
+    let alarms = alarms(&template);
+    for id in working.keys() {
+        assert!(alarms.contains_key(&("ApproximateAgeOfOldestMessage", *id)), "{id}: no alarm on its age");
+    }
+    for id in dead.keys() {
+        let alarm = alarms.get(&("ApproximateNumberOfMessagesVisible", *id));
+        let alarm = alarm.unwrap_or_else(|| panic!("{id}: no alarm on its depth"));
+        assert_eq!((&alarm["Threshold"], &alarm["ComparisonOperator"]), (&json!(0), &json!("GreaterThanThreshold")));
+    }
+}
+
+#[test]
+fn every_queue_has_one_consumer_that_takes_one_message_at_a_time() {
+    let template = template();
+    let (working, _) = queues(&template);
+    let mut consumed = BTreeSet::new();
+    for (id, queue, mapping) in consumers(&template) {
+        assert!(consumed.insert(queue), "{queue} has two consumers");
+        assert_eq!(mapping["BatchSize"], 1, "{id}");
+        assert_eq!(mapping["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]), "{id}");
+        assert!(target(&mapping["ScalingConfig"]["MaximumConcurrency"]).is_some(), "{id}: no maximum concurrency");
+    }
+    assert_eq!(consumed, working.keys().copied().collect());
+}
+
+#[test]
+fn every_function_has_a_log_group_with_retention_and_an_alarm() {
+    let template = template();
+    let groups = resources(&template, "AWS::Logs::LogGroup");
+    let alarms = alarms(&template);
+    for (id, function) in functions(&template) {
+        let group = target(&function["LoggingConfig"]["LogGroup"]).unwrap();
+        let name = groups[group]["LogGroupName"]["Fn::Sub"].as_str().unwrap();
+        assert_eq!(name, format!("/aws/lambda/${{AWS::StackName}}-{}", short_name(function)));
+        assert!(alarms.contains_key(&("Errors", id)), "{id}: no alarm on errors");
+    }
+    for (id, group) in groups {
+        assert_eq!(group["RetentionInDays"], json!({"Ref": "LogRetentionDays"}), "{id}");
+    }
+}
+
+#[test]
+fn every_alarm_tells_somebody_and_names_its_runbook() {
+    let template = template();
+    let runbook = std::fs::read_to_string(root().join("infra/README.md")).unwrap().to_lowercase();
+    for (id, alarm) in resources(&template, "AWS::CloudWatch::Alarm") {
+        assert_eq!(alarm["AlarmActions"], json!([{"Ref": "AlarmTopic"}]), "{id}");
+        let text = alarm["AlarmDescription"].as_str().unwrap();
+        let (_, section) = text.split_once("Runbook: infra/README.md, ").unwrap_or_else(|| panic!("{id}: {text}"));
+        let heading = format!("### {}", section.to_lowercase());
+        assert!(runbook.contains(&heading), "{id}: the runbook has no section {section:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs the functions' code"]
+fn what_the_logs_are_counted_for_has_alarms_and_is_logged() {
+    let template = template();
+    let alarms = alarms(&template);
+    let sources = sources();
+    for (id, filter) in resources(&template, "AWS::Logs::MetricFilter") {
+        let metric = filter["MetricTransformations"][0]["MetricName"].as_str().unwrap();
+        assert!(alarms.contains_key(&(metric, "-")), "{id}: nothing watches {metric}");
+        let pattern = filter["FilterPattern"].as_str().unwrap();
+        let field = pattern.split("$.fields.").nth(1).and_then(|rest| rest.split([' ', '=']).next()).unwrap();
+        assert!(sources.contains(field), "{id}: no code logs the field `{field}`");
+    }
+    let missed = alarms[&("SeatSyncTicks", "-")];
+    assert_eq!(missed["TreatMissingData"], "breaching", "a tick that never came leaves no data");
+    assert!(alarms.contains_key(&("UnknownOutcomes", "-")));
+}
+
+/// The text of all our crates.
+fn sources() -> String {
+    fn collect(folder: PathBuf, text: &mut String) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(path, text);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                text.push_str(&std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    let mut text = String::new();
+    ["functions", "shared"].iter().for_each(|folder| collect(root().join(folder), &mut text));
+    text
+}
+
+#[test]
+fn no_role_may_do_everything_or_touch_what_is_not_ours() {
+    let template = template();
+    let roles = resources(&template, "AWS::IAM::Role");
+    let mut owners = BTreeSet::new();
+    for (id, function) in functions(&template) {
+        assert!(owners.insert(target(&function["Role"]).unwrap()), "{id} shares its role");
+    }
+    assert_eq!(owners, roles.keys().copied().collect());
+    for (id, role) in roles {
+        assert!(role["ManagedPolicyArns"].is_null(), "{id}: managed policies grant more than is needed");
+        for statement in role["Policies"][0]["PolicyDocument"]["Statement"].as_array().unwrap() {
+            assert_eq!(statement["Effect"], "Allow", "{id}");
+            let actions: Vec<_> = statement["Action"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+            for action in &actions {
+                assert!(!action.contains('*') && action.contains(':'), "{id}: {action}");
+            }
+            let unscoped = statement["Resource"].as_array().unwrap().contains(&json!("*"));
+            assert!(!unscoped || actions == ["secretsmanager:ListSecrets"], "{id}: {actions:?} on everything");
+        }
+    }
+    let mut all = Vec::new();
+    strings(&template["Resources"], &mut all);
+    assert!(all.iter().all(|text| !text.ends_with(":*")), "an action or a principal of everything");
+}
+
+#[test]
+fn only_the_secrets_keepers_may_write_secrets_and_only_below_the_stacks_prefix() {
+    let template = template();
+    for (id, role) in resources(&template, "AWS::IAM::Role") {
+        for statement in role["Policies"][0]["PolicyDocument"]["Statement"].as_array().unwrap() {
+            let text = statement.to_string();
+            if text.contains("CreateSecret") || text.contains("PutSecretValue") {
+                assert_eq!(id, "ConnectRole");
+            }
+            if text.contains("DeleteSecret") {
+                assert!(["ConnectRole", "SeatSyncDispatcherRole"].contains(&id), "{id}");
+            }
+            if text.contains("GetSecretValue") {
+                assert!(text.contains(":secret:${AWS::StackName}/"), "{id}: {text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_rule_retries_keeps_what_fails_and_may_call_its_function() {
+    let template = template();
+    let permissions: BTreeSet<_> = resources(&template, "AWS::Lambda::Permission")
+        .values()
+        .filter_map(|permission| Some((target(&permission["SourceArn"])?, target(&permission["FunctionName"])?)))
+        .collect();
+    let mut started = BTreeSet::new();
+    for (id, rule) in resources(&template, "AWS::Events::Rule") {
+        let aim = &rule["Targets"][0];
+        let function = target(&aim["Arn"]).unwrap();
+        started.insert(function);
+        assert!(permissions.contains(&(id, function)), "{id} may not call {function}");
+        assert!(target(&aim["DeadLetterConfig"]["Arn"]).is_some(), "{id}");
+        assert!(aim["RetryPolicy"]["MaximumEventAgeInSeconds"].is_u64(), "{id}");
+    }
+    for function in started {
+        let invoke = &functions(&template)[function]["EventInvokeConfig"];
+        assert!(target(&invoke["DestinationConfig"]["OnFailure"]["Destination"]).is_some(), "{function}");
+    }
+}
+
+#[test]
+fn the_schedules_fire_the_jobs_that_the_dispatcher_knows() {
+    let template = template();
+    let jobs: BTreeMap<_, _> = resources(&template, "AWS::Events::Rule")
+        .values()
+        .filter(|rule| !rule["ScheduleExpression"].is_null())
+        .map(|rule| {
+            let input = rule["Targets"][0]["InputTransformer"]["InputTemplate"].as_str().unwrap();
+            let tick: Value = serde_json::from_str(&input.replace("<time>", "\"2026-12-01T00:15:00Z\"")).unwrap();
+            assert_eq!(tick["time"], "2026-12-01T00:15:00Z");
+            (tick["job"].as_str().unwrap().to_owned(), rule["ScheduleExpression"].as_str().unwrap().to_owned())
+        })
+        .collect();
+    let expected = [
+        ("seat-sync", "cron(15 * * * ? *)"),
+        ("sweep", "rate(5 minutes)"),
+        ("probe", "cron(40 3 * * ? *)"),
+        ("secrets-sweep", "cron(50 4 * * ? *)"),
+    ];
+    assert_eq!(jobs, expected.map(|(job, when)| (job.to_owned(), when.to_owned())).into());
+}
+
+#[test]
+fn the_table_is_kept_and_can_be_restored() {
+    let template = template();
+    let table = &template["Resources"]["Table"];
+    assert_eq!((&table["DeletionPolicy"], &table["UpdateReplacePolicy"]), (&json!("Retain"), &json!("Retain")));
+    let properties = &table["Properties"];
+    assert_eq!(properties["BillingMode"], "PAY_PER_REQUEST");
+    assert_eq!(properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true);
+    assert_eq!(properties["TimeToLiveSpecification"], json!({"AttributeName": "ttl", "Enabled": true}));
+}
+
+#[test]
+#[ignore = "needs the functions' code"]
+fn every_environment_variable_is_known_to_the_app_and_every_reference_exists() {
+    let template = template();
+    let variables = template["Globals"]["Function"]["Environment"]["Variables"].as_object().unwrap();
+    let sources = sources();
+    for name in variables.keys() {
+        assert!(sources.contains(&format!("\"{name}\"")), "nothing reads {name}");
+    }
+    let known: BTreeSet<_> = ["Resources", "Parameters"]
+        .iter()
+        .flat_map(|section| template[section].as_object().unwrap().keys())
+        .map(String::as_str)
+        .collect();
+    let mut unknown = Vec::new();
+    references(&template, &mut |name| {
+        if !name.starts_with("AWS::") && !known.contains(name) {
+            unknown.push(name.to_owned());
+        }
+    });
+    assert_eq!(unknown, Vec::<String>::new());
+}
+
+fn references(value: &Value, found: &mut dyn FnMut(&str)) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+        Value::Object(members) => {
+            if let Some(name) = target(value) {
+                found(name);
+            }
+            members.values().for_each(|member| references(member, found));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+#[ignore = "needs the functions' code"]
+fn a_caller_without_a_token_reaches_no_route() {
+    let template = template();
+    let authorizers = resources(&template, "AWS::ApiGatewayV2::Authorizer");
+    for (id, route) in resources(&template, "AWS::ApiGatewayV2::Route") {
+        assert_eq!(route["AuthorizationType"], "JWT", "{id}");
+        assert!(authorizers.contains_key(target(&route["AuthorizerId"]).unwrap()), "{id}");
+        let key = route["RouteKey"].as_str().unwrap();
+        assert!(!key.contains("{proxy+}") && !key.contains("$default"), "{id}: {key}");
+    }
+}
