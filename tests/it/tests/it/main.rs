@@ -2,4 +2,5 @@
 #![allow(clippy::unwrap_used)]
 
 mod arrows;
+mod autotask_facts;
 mod template;
