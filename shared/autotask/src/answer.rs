@@ -24,6 +24,9 @@ const PERMISSION_TEXTS: &[&str] = &["does not have the adequate permissions", "m
 /// Text by which Autotask says, with a 500, that the row is not there.
 const MISSING_ROW_TEXTS: &[&str] = &["no matching records found"];
 
+/// Text by which ASP.NET says, with a 404, that there is no such route.
+const MISSING_ROUTE_TEXTS: &[&str] = &["no http resource was found"];
+
 /// Texts by which Autotask says, with a 500, that the request is wrong. Two parts must follow each
 /// other in this order. Only what is listed counts as refused: an unlisted 500 may have been applied.
 const VALIDATION_TEXTS: &[(&str, &str)] = &[
@@ -68,16 +71,30 @@ pub(crate) fn thread_limit(response: &Response, credentials: Option<&Credentials
 
 /// Whether the body is a web page, as IIS answers for a route that it does not know.
 pub(crate) fn is_html(body: &[u8]) -> bool {
-    body.trim_ascii_start().starts_with(b"<")
+    unmarked(body).trim_ascii_start().starts_with(b"<")
+}
+
+/// The body without the byte order mark that some servers put before it.
+pub(crate) fn unmarked(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
+}
+
+/// Whether a 404 says that the row is missing, rather than the route.
+pub(crate) fn is_missing_row(response: &Response) -> bool {
+    let texts = texts(&response.body, None);
+    response.status == 404
+        && !is_html(&response.body)
+        && !is_thread_limit(&texts)
+        && !says_any(&texts, MISSING_ROUTE_TEXTS)
 }
 
 /// Autotask's words in an answer: `errors[]` of texts or objects, else `Message`, else a short plain
 /// body. Secrets are taken out before anything is cut.
 pub(crate) fn texts(body: &[u8], credentials: Option<&Credentials>) -> Vec<String> {
-    let mut texts = match serde_json::from_slice::<Value>(body) {
+    let mut texts = match serde_json::from_slice::<Value>(unmarked(body)) {
         Ok(value) => json_texts(&value),
         Err(_) if is_html(body) => Vec::new(),
-        Err(_) => vec![String::from_utf8_lossy(body).into_owned()],
+        Err(_) => vec![String::from_utf8_lossy(unmarked(body)).into_owned()],
     };
     for text in &mut texts {
         if let Some(credentials) = credentials {
@@ -115,13 +132,16 @@ fn tidy(text: &str) -> String {
 }
 
 fn is_thread_limit(texts: &[String]) -> bool {
-    texts.iter().map(|text| text.to_ascii_lowercase()).any(|text| {
-        text.contains("itgenatr005")
-            || text.contains("thread limit")
-            || text
-                .split_once("thread")
-                .is_some_and(|(_, rest)| rest.trim_start().starts_with("threshold") && rest.contains("exceeded"))
-    })
+    let threshold_exceeded = |text: &str| {
+        text.match_indices("thread").any(|(at, word)| {
+            let rest = &text[at + word.len()..];
+            rest.trim_start().starts_with("threshold") && rest.contains("exceeded")
+        })
+    };
+    texts
+        .iter()
+        .map(|text| text.to_ascii_lowercase())
+        .any(|text| text.contains("itgenatr005") || text.contains("thread limit") || threshold_exceeded(&text))
 }
 
 fn says_any(texts: &[String], wanted: &[&str]) -> bool {

@@ -34,6 +34,7 @@ const TABLE: &[(u16, &str, &str, &str)] = &[
     (429, "", "RateLimited", "RateLimited"),
     (429, r#"{"errors":["API thread threshold of 3 threads has been exceeded"]}"#, "ThreadLimit", "ThreadLimit"),
     (500, r#"{"errors":["Itgenatr005: Thread threshold of 3 threads exceeded"]}"#, "ThreadLimit", "ThreadLimit"),
+    (500, r#"{"errors":["On this thread the API thread  threshold of 3 was exceeded"]}"#, "ThreadLimit", "ThreadLimit"),
     (503, r#"{"errors":[{"message":"thread limit reached"}]}"#, "ThreadLimit", "ThreadLimit"),
     (500, r#"{"errors":["Unable to find frobs in the Company Entity."]}"#, "Rejected", "Rejected"),
     (500, r#"{"errors":["Conversion failed when converting varchar 'x' to data type int."]}"#, "Rejected", "Rejected"),

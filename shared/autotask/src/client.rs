@@ -238,19 +238,13 @@ impl Client {
     }
 
     async fn get_item<T>(&self, url: Url, read: impl Fn(Value) -> Result<T>) -> Result<Option<T>> {
-        let credentials = &self.inner.credentials;
-        let missing = |response: &Response| {
-            response.status == 404
-                && !answer::is_html(&response.body)
-                && answer::thread_limit(response, Some(credentials)).is_none()
-        };
         let parse = |response: &Response| {
-            if missing(response) {
+            if answer::is_missing_row(response) {
                 return Ok(None);
             }
             page::item(response)?.map(&read).transpose()
         };
-        self.read_where(Method::Get, url, None, |response| response.status == 404 && missing(response), parse).await
+        self.read_where(Method::Get, url, None, answer::is_missing_row, parse).await
     }
 
     /// Sends a read until it has an answer that `parse` takes, or retrying ends.

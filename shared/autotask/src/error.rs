@@ -146,19 +146,17 @@ impl From<&serde_json::Error> for JsonFault {
 }
 
 impl Error {
-    /// Whether the same request may succeed later without anybody's changing anything.
-    ///
-    /// True for an unknown outcome as well: what may be tried again then is *reading*. Ask
-    /// [`Error::may_have_been_applied`] before sending a write again.
+    /// Whether the same request may be sent again later, and then succeed without anybody's
+    /// changing anything. An unknown outcome is none of these: first read what became of it.
     pub const fn is_transient(&self) -> bool {
         match self {
             Self::RateLimited { .. }
             | Self::ThreadLimit { .. }
             | Self::Unavailable { .. }
             | Self::NotSent { .. }
-            | Self::UnknownOutcome { .. }
             | Self::Malformed { .. } => true,
-            Self::Unauthorised { .. }
+            Self::UnknownOutcome { .. }
+            | Self::Unauthorised { .. }
             | Self::Forbidden { .. }
             | Self::NotFound { .. }
             | Self::Rejected { .. }

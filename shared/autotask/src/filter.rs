@@ -108,6 +108,12 @@ macro_rules! value_from {
 
 value_from!(i64 => Int, i32 => Int, u32 => Int, Decimal => Decimal, bool => Bool, &str => Text, String => Text, Date => Date, Timestamp => Instant);
 
+impl<T> From<&Id<T>> for FilterValue {
+    fn from(id: &Id<T>) -> Self {
+        Self::Int(id.get())
+    }
+}
+
 impl<T> From<Id<T>> for FilterValue {
     fn from(id: Id<T>) -> Self {
         Self::Int(id.get())
@@ -245,17 +251,24 @@ impl Filter {
 
     fn cost(&self, below_any: bool) -> Cost {
         match &self.0 {
-            Node::Condition { udf, value, .. } => {
-                let ors = match value {
-                    Operand::Many(values) => values.len(),
-                    Operand::Nothing | Operand::One(_) => usize::from(below_any),
+            Node::Condition { field, udf, value, .. } => {
+                let values: &[FilterValue] = match value {
+                    Operand::Nothing => &[],
+                    Operand::One(value) => std::slice::from_ref(value),
+                    Operand::Many(values) => values,
                 };
-                let hollow = matches!(value, Operand::Many(values) if values.is_empty());
-                Cost { ors, udfs: usize::from(*udf), hollow }
+                let listed = matches!(value, Operand::Many(_));
+                let text = values.iter().any(|value| matches!(value, FilterValue::Text(_)));
+                Cost {
+                    ors: if listed { values.len() } else { usize::from(below_any) },
+                    udfs: usize::from(*udf),
+                    hollow: listed && values.is_empty(),
+                    text_for_id: text && !udf && field.eq_ignore_ascii_case("id"),
+                }
             }
             Node::All(filters) | Node::Any(filters) => {
                 let below_any = below_any || matches!(self.0, Node::Any(_));
-                let start = Cost { ors: 0, udfs: 0, hollow: filters.is_empty() };
+                let start = Cost { hollow: filters.is_empty(), ..Cost::default() };
                 filters.iter().map(|filter| filter.cost(below_any)).fold(start, Cost::plus)
             }
         }
@@ -291,24 +304,32 @@ impl Serialize for Filter {
     }
 }
 
-/// What a filter uses of Autotask's limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a filter uses of Autotask's limits, and what is wrong with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Cost {
     ors: usize,
     udfs: usize,
     hollow: bool,
+    text_for_id: bool,
 }
 
 impl Cost {
     const fn plus(self, other: Self) -> Self {
-        Self { ors: self.ors + other.ors, udfs: self.udfs + other.udfs, hollow: self.hollow || other.hollow }
+        Self {
+            ors: self.ors + other.ors,
+            udfs: self.udfs + other.udfs,
+            hollow: self.hollow || other.hollow,
+            text_for_id: self.text_for_id || other.text_for_id,
+        }
     }
 }
 
 /// Checks the filters of one query, joined by AND, and says how many OR conditions they use.
 pub(crate) fn or_conditions(filters: &[Filter]) -> Result<usize, Error> {
-    let start = Cost { ors: 0, udfs: 0, hollow: false };
-    let cost = filters.iter().map(|filter| filter.cost(false)).fold(start, Cost::plus);
+    let cost = filters.iter().map(|filter| filter.cost(false)).fold(Cost::default(), Cost::plus);
+    if cost.text_for_id {
+        return Err(Error::out_of_bounds("an id is compared with text, which finds nothing"));
+    }
     if cost.hollow {
         return Err(Error::out_of_bounds("a filter has an empty group or an empty list"));
     }
@@ -384,5 +405,7 @@ mod tests {
         assert!(or_conditions(&[Filter::eq("a", 1).and(Filter::eq("b", 1)).udf()]).is_err());
         assert!(or_conditions(&[ids(0)]).is_err());
         assert!(or_conditions(&[Filter::any([])]).is_err());
+        assert!(or_conditions(&[Filter::eq("id", "7")]).is_err());
+        assert!(or_conditions(&[Filter::eq("externalID", "7")]).is_ok());
     }
 }

@@ -1,13 +1,13 @@
 //! What a tenant's Autotask says about itself: entities, fields, picklists, limits.
 
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use crate::client::Client;
 use crate::entity::Entity;
 use crate::error::Result;
 use crate::page;
 use crate::transport::Method;
-use crate::wire::{Scalar, Wire};
 
 /// How much of an entity the API user may reach. What is restricted looks empty, not forbidden.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -22,26 +22,20 @@ pub enum UserAccess {
     Other(String),
 }
 
-// Documented as 0, 1, 2; whether they come as numbers, digits or words is not.
-impl Wire for UserAccess {
-    fn read(scalar: Scalar) -> Result<Self, &'static str> {
-        let text = String::read(scalar)?;
-        Ok(match text.trim().to_ascii_lowercase().as_str() {
-            "0" | "none" => Self::None,
-            "1" | "all" => Self::All,
-            "2" | "restricted" => Self::Restricted,
-            _ => Self::Other(text),
-        })
-    }
-
-    fn write<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(match self {
-            Self::None => "0",
-            Self::All => "1",
-            Self::Restricted => "2",
-            Self::Other(text) => text,
-        })
-    }
+// Documented as 0, 1, 2; whether they come as numbers, digits or words is not, and the vendor's
+// Swagger has an object there. What cannot be read must not fail the whole answer.
+fn user_access<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UserAccess>, D::Error> {
+    let text = match Value::deserialize(deserializer)? {
+        Value::Null => return Ok(None),
+        Value::String(text) => text,
+        value => value.to_string(),
+    };
+    Ok(Some(match text.trim().to_ascii_lowercase().as_str() {
+        "0" | "none" => UserAccess::None,
+        "1" | "all" => UserAccess::All,
+        "2" | "restricted" => UserAccess::Restricted,
+        _ => UserAccess::Other(text),
+    }))
 }
 
 /// What the API user may do with an entity.
@@ -64,16 +58,16 @@ pub struct EntityInformation {
     #[serde(default, with = "crate::wire::optional")]
     pub can_update: Option<bool>,
     /// Which rows this user may create.
-    #[serde(default, with = "crate::wire::optional")]
+    #[serde(default, deserialize_with = "user_access")]
     pub user_access_for_create: Option<UserAccess>,
     /// Which rows this user may delete.
-    #[serde(default, with = "crate::wire::optional")]
+    #[serde(default, deserialize_with = "user_access")]
     pub user_access_for_delete: Option<UserAccess>,
     /// Which rows this user may query.
-    #[serde(default, with = "crate::wire::optional")]
+    #[serde(default, deserialize_with = "user_access")]
     pub user_access_for_query: Option<UserAccess>,
     /// Which rows this user may change.
-    #[serde(default, with = "crate::wire::optional")]
+    #[serde(default, deserialize_with = "user_access")]
     pub user_access_for_update: Option<UserAccess>,
     /// Whether it has user-defined fields.
     #[serde(default, with = "crate::wire::optional")]

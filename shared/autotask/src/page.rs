@@ -184,5 +184,6 @@ pub(crate) fn json<T: DeserializeOwned>(response: &Response) -> Result<T> {
     if crate::answer::is_html(&response.body) {
         return Err(Error::malformed("it is a web page"));
     }
-    serde_json::from_slice(&response.body).map_err(|error| Error::bad_json("it is not the JSON expected", &error))
+    serde_json::from_slice(crate::answer::unmarked(&response.body))
+        .map_err(|error| Error::bad_json("it is not the JSON expected", &error))
 }
