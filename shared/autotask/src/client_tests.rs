@@ -5,7 +5,7 @@ use jiff::civil::date;
 use rust_decimal::Decimal;
 use serde_json::json;
 
-use crate::fake::{Fake, ZONE, body, page, response};
+use crate::fake::{Fake, ZONE, body, hostile_urls, page, response};
 use crate::*;
 
 fn units(count: i64) -> Vec<serde_json::Value> {
@@ -152,6 +152,16 @@ async fn a_page_that_leads_elsewhere_or_back_is_an_error() {
     let again = format!("{ZONE}V1.0/ContractServiceUnits/query/next?paging=2");
     assert!(matches!(reading(&page(json!([]), Some(&again))).await, Error::OutOfBounds { .. }));
     assert!(matches!(reading(&page(json!([{"id": 1}]), None)).await, Error::OutOfBounds { .. }), "a row came twice");
+}
+
+#[tokio::test]
+async fn over_a_thousand_hostile_pages_are_never_asked_for() {
+    for next in hostile_urls() {
+        let fake = Fake::script(vec![(200, page(json!([{"id": 1}]), Some(&next)))]);
+        let error = fake.client().query::<Company>().all().await.unwrap_err();
+        assert!(matches!(error, Error::OutOfBounds { .. }), "{next}: {error:?}");
+        assert_eq!(fake.sent().len(), 1, "{next}");
+    }
 }
 
 #[tokio::test]

@@ -136,3 +136,63 @@ fn passes(row: &Value, filters: &Value) -> bool {
         }
     })
 }
+
+/// `{z}` is one of Autotask's hosts, `{e}` is not.
+const TRICKS: &[&str] = &[
+    "http://{z}/",
+    "https://{z}@{e}/",
+    "https://{z}:443@{e}/",
+    "https://{e}/{z}/",
+    "https://{e}?{z}/",
+    "https://{e}#{z}/",
+    "https://{e}\\.{z}/",
+    "https://{e}%2f.{z}/",
+    "https://{e}.{z}/",
+    "https://{z}.{e}/",
+    "https://{z}{e}/",
+    "https://{z}\\{e}/",
+    "https:\\\\{e}\\{z}",
+    "https://{e}@{z}/",
+    "https://{e}:pw@{z}/",
+    "https://{z}:8443/{e}",
+    "https://{z}./{e}",
+    "https://{z}\u{3002}{e}/",
+    "https://{z}\u{ff0f}{e}/",
+    "https://{e}\u{ff0f}{z}/",
+    "https://{z}%00.{e}/",
+    "https://{z}\t.{e}/",
+    "https://{z}/?to={e}",
+    "https://{z}/#{e}",
+    "//{z}/{e}",
+    "{z}/{e}",
+    "wss://{z}/{e}",
+    "https://{e}.x-{z}/",
+    "javascript://{z}/%0a{e}",
+];
+
+/// URLs that look like Autotask's and lead elsewhere, or are no zone's for another reason.
+pub(crate) fn hostile_urls() -> Vec<String> {
+    const ZONES: &[&str] = &[
+        "webservices.autotask.net",
+        "webservices1.autotask.net",
+        "WebServices15.Autotask.NET",
+        "prde.autotask.net",
+        "a.autotask.net",
+        "ww9.autotask.net",
+    ];
+    const ELSEWHERE: &[&str] = &[
+        "evil.example",
+        "127.0.0.1",
+        "[::1]",
+        "2130706433",
+        "autotask.net.evil.example",
+        "localhost",
+        "169.254.169.254",
+    ];
+    let pairs = ZONES.iter().flat_map(|zone| ELSEWHERE.iter().map(move |elsewhere| (zone, elsewhere)));
+    pairs
+        .flat_map(|(zone, elsewhere)| {
+            TRICKS.iter().map(move |trick| trick.replace("{z}", zone).replace("{e}", elsewhere))
+        })
+        .collect()
+}

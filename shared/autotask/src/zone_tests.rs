@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::fake::{Fake, response};
+use crate::fake::{Fake, hostile_urls, response};
 
 fn allowed(text: &str) -> bool {
     HostPolicy::autotask().check(text).is_ok()
@@ -87,67 +87,13 @@ fn no_hostile_url_is_a_zone() {
     }
 }
 
-/// `{z}` is one of Autotask's hosts, `{e}` is not.
-const TRICKS: &[&str] = &[
-    "http://{z}/",
-    "https://{z}@{e}/",
-    "https://{z}:443@{e}/",
-    "https://{e}/{z}/",
-    "https://{e}?{z}/",
-    "https://{e}#{z}/",
-    "https://{e}\\.{z}/",
-    "https://{e}%2f.{z}/",
-    "https://{e}.{z}/",
-    "https://{z}.{e}/",
-    "https://{z}{e}/",
-    "https://{z}\\{e}/",
-    "https:\\\\{e}\\{z}",
-    "https://{e}@{z}/",
-    "https://{e}:pw@{z}/",
-    "https://{z}:8443/{e}",
-    "https://{z}./{e}",
-    "https://{z}\u{3002}{e}/",
-    "https://{z}\u{ff0f}{e}/",
-    "https://{e}\u{ff0f}{z}/",
-    "https://{z}%00.{e}/",
-    "https://{z}\t.{e}/",
-    "https://{z}/?to={e}",
-    "https://{z}/#{e}",
-    "//{z}/{e}",
-    "{z}/{e}",
-    "wss://{z}/{e}",
-    "https://{e}.x-{z}/",
-    "javascript://{z}/%0a{e}",
-];
-
 #[test]
 fn over_a_thousand_hostile_urls_are_refused() {
-    const ZONES: &[&str] = &[
-        "webservices.autotask.net",
-        "webservices1.autotask.net",
-        "WebServices15.Autotask.NET",
-        "prde.autotask.net",
-        "a.autotask.net",
-        "ww99.autotask.net",
-    ];
-    const ELSEWHERE: &[&str] = &[
-        "evil.example",
-        "127.0.0.1",
-        "[::1]",
-        "2130706433",
-        "autotask.net.evil.example",
-        "localhost",
-        "169.254.169.254",
-    ];
-    let mut refused = 0;
-    for (zone, elsewhere) in ZONES.iter().flat_map(|zone| ELSEWHERE.iter().map(move |elsewhere| (zone, elsewhere))) {
-        for trick in TRICKS {
-            let text = trick.replace("{z}", zone).replace("{e}", elsewhere);
-            assert!(!allowed(&text), "{text:?}");
-            refused += 1;
-        }
+    let urls = hostile_urls();
+    assert!(urls.len() > 1_000, "{}", urls.len());
+    for text in urls {
+        assert!(!allowed(&text), "{text:?}");
     }
-    assert!(refused > 1_000, "{refused}");
 }
 
 proptest! {
