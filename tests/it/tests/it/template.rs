@@ -268,7 +268,7 @@ fn what_the_logs_are_counted_for_has_alarms_and_is_logged() {
         let metric = filter["MetricTransformations"][0]["MetricName"].as_str().unwrap();
         assert!(alarms.contains_key(&(metric, "-")), "{id}: nothing watches {metric}");
         let pattern = filter["FilterPattern"].as_str().unwrap();
-        let field = pattern.split("$.fields.").nth(1).and_then(|rest| rest.split([' ', '=']).next()).unwrap();
+        let field = pattern.split("$.").nth(1).and_then(|rest| rest.split([' ', '=']).next()).unwrap();
         assert!(sources.contains(field), "{id}: no code logs the field `{field}`");
     }
     let missed = alarms[&("SeatSyncTicks", "-")];
