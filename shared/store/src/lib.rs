@@ -1,1 +1,9 @@
-//! The domain's ports on DynamoDB, Secrets Manager, SQS and EventBridge
+#![doc = include_str!("../README.md")]
+
+pub mod aws;
+pub mod dynamo;
+pub mod keys;
+pub mod table;
+
+pub use aws::{Clients, Settings, clients};
+pub use dynamo::Dynamo;

@@ -3,4 +3,5 @@
 
 mod arrows;
 mod autotask_facts;
+mod store_contract;
 mod template;

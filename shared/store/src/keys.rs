@@ -1,0 +1,219 @@
+//! Every key pattern of the table, and nothing else knows one.
+//!
+//! A part never contains [`SEPARATOR`]: identifiers are checked where they are made, free text is
+//! percent-encoded here. A partition key either names a whole collection, so that a query is an equality,
+//! or is shared by several kinds, whose sort keys then start with `kind#`; a prefix query always ends in
+//! the separator, so `map#` finds no `mapx#…` and `P#a` no `P#a1`.
+
+use domain::ids::{ConnectionId, LineRef, PartnerId};
+use domain::records::{Collection, Index, Key, SHARDS};
+use jiff::Timestamp;
+use std::fmt::Write as _;
+
+/// Stands between the parts of a key and in none of them.
+pub const SEPARATOR: char = '#';
+/// What follows [`SEPARATOR`] in byte order: the exclusive end of everything that starts with `text#`.
+const AFTER_SEPARATOR: char = '$';
+/// Stands for an empty free text: the encoding never yields a lone percent sign.
+const EMPTY: &str = "%";
+
+/// Where a record stands: the table's two key attributes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Address {
+    /// Partition key.
+    pub pk: String,
+    /// Sort key.
+    pub sk: String,
+}
+
+/// Which sort keys of a partition belong to a collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sort {
+    /// All of them.
+    All,
+    /// Those that start with this, which ends in the separator.
+    Prefix(&'static str),
+    /// Those below this, exclusively.
+    Below(String),
+}
+
+/// Where a collection stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Range {
+    /// In the first index rather than in the table.
+    pub indexed: bool,
+    /// The partition key, of the table or of the index.
+    pub pk: String,
+    /// Which part of the partition.
+    pub sort: Sort,
+}
+
+impl Range {
+    /// Whether a sort key lies in the range.
+    #[must_use]
+    pub fn holds(&self, sk: &str) -> bool {
+        match &self.sort {
+            Sort::All => true,
+            Sort::Prefix(prefix) => sk.starts_with(prefix),
+            Sort::Below(end) => sk < end.as_str(),
+        }
+    }
+}
+
+/// The address of a record.
+#[must_use]
+pub fn address(key: &Key) -> Address {
+    let (pk, sk) = match key {
+        Key::VendorProfile => ("V".to_owned(), "profile".to_owned()),
+        Key::Package(id) => ("V#packages".to_owned(), id.to_string()),
+        Key::Partner(p) => (of_partner(p), "partner".to_owned()),
+        Key::PartnerPackages(p) => (of_partner(p), "packages".to_owned()),
+        Key::ConnectionOfPsa(p, psa) => (of_partner(p), format!("psa#{}", encode(psa))),
+        Key::Connection(p, c) => (of_partner(p), format!("conn#{c}")),
+        Key::Account(p, a) => (under_partner(p, "accounts"), a.to_string()),
+        Key::Usage(p, a, package) => (under_partner(p, "usage"), format!("{a}#{package}")),
+        Key::AccountClaim(p, a) => (under_partner(p, "claims"), a.to_string()),
+        Key::Settings(p, c) => (of_connection(p, c), "settings".to_owned()),
+        Key::Schedule(p, c, job) => (of_connection(p, c), format!("job#{}", encode(job))),
+        Key::Mapping(p, c, a) => (of_connection(p, c), format!("map#{a}")),
+        Key::CompanyTaken(p, c, id) => (of_connection(p, c), format!("company#{id}")),
+        Key::LineTaken(p, c, line) => (of_connection(p, c), format!("line#{}", line_part(*line))),
+        Key::PackageMapping(p, c, package) => (of_connection(p, c), format!("package#{package}")),
+        Key::ActiveRuns(p, c) => (of_connection(p, c), "active-runs".to_owned()),
+        Key::Budget(p, c) => (of_connection(p, c), "budget".to_owned()),
+        Key::Slots(p, c, entity) => (of_connection(p, c), format!("slots#{}", encode(entity))),
+        Key::UnitLine(p, c, line) => (under_connection(p, c, "lines"), line_part(*line)),
+        Key::Run(p, c, run) => (under_connection(p, c, "runs"), run.to_string()),
+        Key::RunLine(p, c, run, n) => (under_connection(p, c, &format!("run#{run}")), format!("line#{n:010}")),
+        Key::RunChunk(p, c, run, n) => (under_connection(p, c, &format!("run#{run}")), format!("chunk#{n:010}")),
+        Key::Issue(p, c, subject, code) => {
+            (under_connection(p, c, "issues"), format!("{}#{}", encode(subject), encode(code)))
+        }
+        Key::Audit(p, c, month, id) => (audit(p, c.as_ref(), month), encode(id)),
+        Key::Outbox(p, id) => (under_partner(p, "outbox"), encode(id)),
+        Key::Idempotency(None, text) => (format!("V#idem#{}", encode(text)), "idem".to_owned()),
+        Key::Idempotency(Some(p), text) => (under_partner(p, &format!("idem#{}", encode(text))), "idem".to_owned()),
+    };
+    Address { pk, sk }
+}
+
+/// Where the records of a collection stand.
+#[must_use]
+pub fn range(of: &Collection) -> Range {
+    let (pk, sort) = match of {
+        Collection::Packages => ("V#packages".to_owned(), Sort::All),
+        Collection::Accounts(p) => (under_partner(p, "accounts"), Sort::All),
+        Collection::Usage(p) => (under_partner(p, "usage"), Sort::All),
+        Collection::AccountClaims(p) => (under_partner(p, "claims"), Sort::All),
+        Collection::Connections(p) => (of_partner(p), Sort::Prefix("conn#")),
+        Collection::Mappings(p, c) => (of_connection(p, c), Sort::Prefix("map#")),
+        Collection::PackageMappings(p, c) => (of_connection(p, c), Sort::Prefix("package#")),
+        Collection::CompaniesTaken(p, c) => (of_connection(p, c), Sort::Prefix("company#")),
+        Collection::LinesTaken(p, c) => (of_connection(p, c), Sort::Prefix("line#")),
+        Collection::UnitLines(p, c) => (under_connection(p, c, "lines"), Sort::All),
+        Collection::Runs(p, c) => (under_connection(p, c, "runs"), Sort::All),
+        Collection::RunLines(p, c, run) => (under_connection(p, c, &format!("run#{run}")), Sort::Prefix("line#")),
+        Collection::RunChunks(p, c, run) => (under_connection(p, c, &format!("run#{run}")), Sort::Prefix("chunk#")),
+        Collection::Issues(p, c) => (under_connection(p, c, "issues"), Sort::All),
+        Collection::Audit(p, c, month) => (audit(p, c.as_ref(), month), Sort::All),
+        Collection::Outbox(p) => (under_partner(p, "outbox"), Sort::All),
+        Collection::Due { job, shard, until } => {
+            return indexed(due(job, *shard), Sort::Below(format!("{}{AFTER_SEPARATOR}", instant(*until))));
+        }
+        Collection::OutboxShard(shard) => return indexed(outbox(*shard), Sort::All),
+        Collection::OpenRuns(shard) => return indexed(open_runs(*shard), Sort::All),
+        Collection::Board(shard) => return indexed(board(*shard), Sort::All),
+    };
+    Range { indexed: false, pk, sort }
+}
+
+/// Where a record stands in the first index, as `(gsi1pk, gsi1sk)`.
+#[must_use]
+pub fn index(at: &Address, index: &Index) -> Address {
+    let shard = shard_of(&at.pk);
+    let own = format!("{}#{}", at.pk, at.sk);
+    match index {
+        Index::Due { job, at } => Address { pk: due(job, shard), sk: format!("{}#{own}", instant(*at)) },
+        Index::Outbox { at } => Address { pk: outbox(shard), sk: format!("{}#{own}", instant(*at)) },
+        Index::OpenRun { at } => Address { pk: open_runs(shard), sk: format!("{}#{own}", instant(*at)) },
+        Index::Board => Address { pk: board(shard), sk: own },
+    }
+}
+
+/// The shard of a partition (one of a partner's or of a connection's): stable over builds and machines (FNV-1a).
+#[must_use]
+pub fn shard_of(pk: &str) -> u8 {
+    let hash =
+        pk.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    // The low bits of FNV-1a mix worst; fold the high half in.
+    u8::try_from((hash ^ (hash >> 32)) % u64::from(SHARDS)).expect("a remainder of SHARDS fits its own type")
+}
+
+fn of_partner(p: &PartnerId) -> String {
+    format!("P#{p}")
+}
+
+fn under_partner(p: &PartnerId, what: &str) -> String {
+    format!("P#{p}#{what}")
+}
+
+fn of_connection(p: &PartnerId, c: &ConnectionId) -> String {
+    format!("P#{p}#C#{c}")
+}
+
+fn under_connection(p: &PartnerId, c: &ConnectionId, what: &str) -> String {
+    format!("P#{p}#C#{c}#{what}")
+}
+
+fn audit(p: &PartnerId, c: Option<&ConnectionId>, month: &str) -> String {
+    let what = format!("audit#{}", encode(month));
+    match c {
+        Some(c) => under_connection(p, c, &what),
+        None => under_partner(p, &what),
+    }
+}
+
+fn line_part(line: LineRef) -> String {
+    line.to_string()
+}
+
+fn indexed(pk: String, sort: Sort) -> Range {
+    Range { indexed: true, pk, sort }
+}
+
+fn due(job: &str, shard: u8) -> String {
+    format!("due#{}#{shard}", encode(job))
+}
+
+fn outbox(shard: u8) -> String {
+    format!("outbox#{shard}")
+}
+
+fn open_runs(shard: u8) -> String {
+    format!("open-runs#{shard}")
+}
+
+fn board(shard: u8) -> String {
+    format!("board#{shard}")
+}
+
+/// An instant in a fixed width, so that text order is time order: `2026-12-01T06:00:00.000000000Z`.
+fn instant(at: Timestamp) -> String {
+    format!("{at:.9}")
+}
+
+/// Free text as a part of a key: everything but `A-Z a-z 0-9 . _ : @ / -` becomes `%XX`.
+fn encode(text: &str) -> String {
+    if text.is_empty() {
+        return EMPTY.to_owned();
+    }
+    let mut part = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"._:@/-".contains(&byte) {
+            part.push(char::from(byte));
+        } else {
+            write!(part, "%{byte:02X}").expect("a String takes every write");
+        }
+    }
+    part
+}

@@ -1,0 +1,8 @@
+//! The contract of `store::Dynamo`: on the engine in this process always, and on the endpoint that
+//! `STORE_TEST_ENDPOINT` names, in a table of its own, where it is set.
+
+mod bench;
+mod conditions;
+mod keys;
+mod lists;
+mod lost;
