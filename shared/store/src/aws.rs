@@ -82,8 +82,10 @@ pub async fn sdk_config(settings: &Settings, http: SharedHttpClient) -> SdkConfi
         .with_max_attempts(ATTEMPTS)
         .with_initial_backoff(BACKOFF_FIRST)
         .with_max_backoff(BACKOFF_MAX);
-    let mut loader =
-        aws_config::defaults(BehaviorVersion::latest()).http_client(http).timeout_config(timeouts).retry_config(retries);
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http)
+        .timeout_config(timeouts)
+        .retry_config(retries);
     if let Some(region) = &settings.region {
         loader = loader.region(Region::new(region.clone()));
     }

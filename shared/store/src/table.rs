@@ -73,10 +73,8 @@ pub async fn create_table(client: &Client, name: &str) -> Result<(), TableError>
         .key_schema(element(shape.key.0, KeyType::Hash)?)
         .key_schema(element(shape.key.1, KeyType::Range)?);
     for attribute in shape.attributes {
-        let attribute = AttributeDefinition::builder()
-            .attribute_name(*attribute)
-            .attribute_type(ScalarAttributeType::S)
-            .build()?;
+        let attribute =
+            AttributeDefinition::builder().attribute_name(*attribute).attribute_type(ScalarAttributeType::S).build()?;
         request = request.attribute_definitions(attribute);
     }
     for (index, pk, sk) in shape.indexes {

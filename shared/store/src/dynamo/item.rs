@@ -65,7 +65,8 @@ pub(super) fn encode(key: &Key, doc: &Value, envelope: &Envelope<'_>) -> Result<
 /// The document of an item.
 pub(super) fn decode(mut item: Item) -> Result<Stored, StorageError> {
     let name = format!("{}/{}", text(&item, PK).unwrap_or("?"), text(&item, SK).unwrap_or("?"));
-    let corrupt = |source: Box<dyn std::error::Error + Send + Sync>| StorageError::Corrupt { key: name.clone(), source };
+    let corrupt =
+        |source: Box<dyn std::error::Error + Send + Sync>| StorageError::Corrupt { key: name.clone(), source };
     let v = item
         .get(V)
         .and_then(|v| v.as_n().ok())

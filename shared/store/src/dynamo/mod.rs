@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::actor::Scope;
 use domain::ports::{Listing, Order, PageRequest, Read, Storage, StorageError};
-use domain::records::{Act, Collection, Key, Stored, WRITES_MAX, Write};
+use domain::records::{Collection, Key, Stored, WRITES_MAX, Write};
 use fault::{Fate, RESENDS, fate, storage_error};
 use std::fmt;
 use std::time::Duration;
@@ -114,12 +114,12 @@ impl Dynamo {
 #[async_trait]
 impl Storage for Dynamo {
     async fn get(&self, scope: &Scope, key: &Key, read: Read) -> Result<Option<Stored>, StorageError> {
-        readable(scope, key)?;
+        admitted(scope.may_read(key))?;
         self.read(key, read).await
     }
 
     async fn list(&self, scope: &Scope, of: &Collection, page: PageRequest) -> Result<Listing, StorageError> {
-        listable(scope, of)?;
+        admitted(scope.may_list(of))?;
         let range = keys::range(of);
         let limit = page.limit.clamp(1, LIMIT_MAX);
         let request = self.query(&range, &page, limit)?;
@@ -141,7 +141,7 @@ impl Storage for Dynamo {
 
     async fn write(&self, scope: &Scope, writes: Vec<Write>) -> Result<(), StorageError> {
         for write in &writes {
-            writable(scope, write)?;
+            admitted(scope.may_write(&write.key))?;
         }
         match writes.as_slice() {
             [] => Ok(()),
@@ -152,24 +152,6 @@ impl Storage for Dynamo {
                 Err(StorageError::Corrupt { key: "transaction".to_owned(), source })
             }
         }
-    }
-}
-
-/// The vendor's profile and catalogue are everybody's to read.
-fn readable(scope: &Scope, key: &Key) -> Result<(), StorageError> {
-    let public = matches!(key, Key::VendorProfile | Key::Package(_));
-    admitted(public || scope.admits(key.partner()))
-}
-
-fn listable(scope: &Scope, of: &Collection) -> Result<(), StorageError> {
-    let public = matches!(of, Collection::Packages);
-    admitted(public || scope.admits(of.partner()))
-}
-
-fn writable(scope: &Scope, write: &Write) -> Result<(), StorageError> {
-    match write.act {
-        Act::Check => readable(scope, &write.key),
-        Act::Put { .. } | Act::Delete => admitted(scope.admits(write.key.partner())),
     }
 }
 

@@ -88,11 +88,8 @@ impl Dynamo {
     }
 
     async fn delete(&self, write: &Write) -> Result<(), StorageError> {
-        let request = self
-            .client
-            .delete_item()
-            .table_name(&self.table)
-            .set_key(Some(key_of(keys::address(&write.key))));
+        let request =
+            self.client.delete_item().table_name(&self.table).set_key(Some(key_of(keys::address(&write.key))));
         self.sent(fate, || request.clone().send())
             .await
             .map(|_| ())

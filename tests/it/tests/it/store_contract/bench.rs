@@ -1,6 +1,9 @@
 //! Engines to test on, and a way to them that fails as told.
 
-#![allow(clippy::disallowed_methods, reason = "the engine's server runs beside the test, which owns its ids and variables")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the engine's server runs beside the test, which owns its ids and variables"
+)]
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_runtime_api::client::http::{

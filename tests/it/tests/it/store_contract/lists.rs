@@ -166,7 +166,7 @@ async fn what_is_due_is_found_in_its_job_and_until_its_time() {
             bench.write([put_in(schedule(&format!("p{n}"), "seats"), due("seats", at))]).await.unwrap();
         }
         bench.write([put_in(schedule("p1", "probe"), due("probe", at))]).await.unwrap();
-        let of = |job: &str, until| move |shard| Collection::Due { job: job.to_owned(), shard, until };
+        let of = |job: &'static str, until| move |shard| Collection::Due { job: job.to_owned(), shard, until };
         assert_eq!(shards(&bench, of("seats", at)).await.len(), 11);
         assert_eq!(shards(&bench, of("seats", at - SignedDuration::from_nanos(11))).await.len(), 0);
         assert_eq!(shards(&bench, of("seats", at + SignedDuration::from_hours(1))).await.len(), 20);

@@ -6,8 +6,11 @@ use domain::records::{Expect, Stored, Write};
 use futures::FutureExt;
 use serde_json::{Value, json};
 
-/// How often one write is sent at most: by the SDK, times by the store.
-const SENDS_MAX: usize = 3 * 4;
+/// How often the store itself sends one write at most.
+const STORE_SENDS: usize = 4;
+/// How often one write is sent at most: by the SDK, times by the store. The SDK sends less often when it has
+/// retried much lately, over all clients of a process.
+const SENDS_MAX: usize = 3 * STORE_SENDS;
 
 fn lose(answers: usize) -> impl Iterator<Item = Fault> {
     (0..answers).map(|_| Fault::LoseAnswer)
@@ -26,8 +29,8 @@ async fn survives(bench: &Bench, before: &[Write], writes: &[Write], answers: us
     assert_eq!(bench.faults.left(), 0, "an answer that should have been lost was not asked for");
 }
 
-/// Within the SDK's own attempts, beyond them, and at the very bound.
-const LOSSES: [usize; 3] = [1, 4, SENDS_MAX - 1];
+/// Within the SDK's own attempts, and beyond them.
+const LOSSES: [usize; 2] = [1, STORE_SENDS - 1];
 
 #[tokio::test]
 async fn a_create_whose_answer_is_lost_is_done_once() {
@@ -86,7 +89,7 @@ async fn a_transaction_of_deletes_whose_answer_is_lost_is_done() {
     for bench in benches().await {
         let old = ["a", "b"].map(|id| put(account(id), Expect::Absent, json!({})));
         let writes = ["a", "b"].map(|id| Write::delete(account(id), Expect::Version(1)));
-        survives(&bench, &old, &writes, 4).await;
+        survives(&bench, &old, &writes, STORE_SENDS - 1).await;
         assert_eq!((bench.get(&account("a")).await, bench.get(&account("b")).await), (None, None));
     }
 }
@@ -100,7 +103,9 @@ async fn a_transaction_that_its_engine_forgot_is_known_by_its_nonce() {
             // What an engine that has forgotten the token answers: refused, and by which item.
             let refusal = json!({ "Code": "ConditionalCheckFailed", "Item": { "nonce": { "S": item["nonce"].as_s().unwrap() } } });
             let reasons = json!([{ "Code": "None" }, refusal]);
-            engine.faults.set([Fault::Answer("TransactionCanceledException", json!({ "CancellationReasons": reasons }))]);
+            engine
+                .faults
+                .set([Fault::Answer("TransactionCanceledException", json!({ "CancellationReasons": reasons }))]);
         };
         bench.faults.set([Fault::LoseAnswerThen(forget.boxed())]);
         bench.write(["a", "b"].map(|id| put(account(id), Expect::Absent, json!({})))).await.unwrap();
@@ -169,7 +174,7 @@ async fn without_any_answer_the_store_gives_up_and_says_so() {
     for bench in benches().await {
         bench.faults.set(lose(SENDS_MAX));
         unavailable(bench.write([put(account("a"), Expect::Absent, json!({}))]).await);
-        assert_eq!(bench.faults.requests(), SENDS_MAX);
+        assert!((STORE_SENDS..=SENDS_MAX).contains(&bench.faults.requests()), "{}", bench.faults.requests());
         bench.faults.set((0..SENDS_MAX).map(|_| Fault::NeverArrive));
         unavailable(bench.store.get(&system(), &account("a"), Read::Strong).await);
     }
@@ -184,7 +189,8 @@ fn cancelled(codes: [&str; 2]) -> Value {
 async fn a_busy_engine_is_waited_for() {
     let message = || json!({ "message": "busy" });
     for bench in benches().await {
-        for (n, code) in ["ThrottlingException", "TransactionConflictException", "RequestLimitExceeded"].iter().enumerate()
+        for (n, code) in
+            ["ThrottlingException", "TransactionConflictException", "RequestLimitExceeded"].iter().enumerate()
         {
             bench.faults.set([Fault::Answer(code, message()), Fault::Answer(code, message())]);
             bench.write([put(account(&format!("one{n}")), Expect::Absent, json!({}))]).await.unwrap();
@@ -198,7 +204,7 @@ async fn a_busy_engine_is_waited_for() {
             assert_eq!(bench.faults.left(), 0);
             bench.faults.set((0..9).map(|_| busy()));
             unavailable(bench.write(["x", "y"].map(|id| put(account(id), Expect::Absent, json!({})))).await);
-            assert_eq!(bench.faults.requests(), 4, "a conflict is waited for by the store, not by the SDK");
+            assert_eq!(bench.faults.requests(), STORE_SENDS, "a conflict is waited for by the store, not by the SDK");
         }
     }
 }
