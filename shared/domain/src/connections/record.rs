@@ -1,3 +1,4 @@
+use super::profiles::JobProfile;
 use crate::ids::{ConnectionId, PartnerId};
 use crate::ports::SecretVersion;
 use crate::records::{Index, Key, Record};
@@ -78,6 +79,9 @@ pub struct Connection {
     pub email: Option<String>,
     /// Which jobs are on: `seat_sync`, `package_billing`, `invoices` …
     pub features: Vec<String>,
+    /// Whose defaults it was set up with.
+    #[serde(default)]
+    pub profile: JobProfile,
     /// The last permission probe's result.
     #[serde(default)]
     pub permissions: Vec<Permission>,
@@ -87,6 +91,9 @@ pub struct Connection {
     /// Whether the SaaS billing code was there at the last probe (I-02).
     #[serde(default)]
     pub saas_billing_code_present: Option<bool>,
+    /// When the rights were last probed.
+    #[serde(default)]
+    pub probed_at: Option<Timestamp>,
     /// Whether auto-map has run once by itself (S-29).
     #[serde(default)]
     pub automap_ran: bool,
@@ -120,12 +127,43 @@ impl Record for Connection {
     }
 }
 
+impl ConnectionStatus {
+    /// The status as in our API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ConnectionStatus::Connected => "connected",
+            ConnectionStatus::NeedsRelink => "needs_relink",
+            ConnectionStatus::Paused => "paused",
+            ConnectionStatus::Disconnected => "disconnected",
+        }
+    }
+}
+
 impl Connection {
+    /// The API user's name with most of it hidden: enough to tell two users apart.
+    #[must_use]
+    pub fn masked_username(&self) -> String {
+        mask(&self.username)
+    }
+
     /// Whether a feature is switched on.
     #[must_use]
     pub fn has_feature(&self, name: &str) -> bool {
         self.features.iter().any(|f| f == name)
     }
+}
+
+/// How many characters of a user name are shown.
+const SHOWN_CHARS: usize = 2;
+
+fn mask(username: &str) -> String {
+    let (local, domain) = username.split_once('@').map_or((username, None), |(l, d)| (l, Some(d)));
+    let shown: String = match local.chars().count() > SHOWN_CHARS {
+        true => local.chars().take(SHOWN_CHARS).collect(),
+        false => String::new(),
+    };
+    domain.map_or_else(|| format!("{shown}***"), |domain| format!("{shown}***@{domain}"))
 }
 
 /// The one connection of a partner to a PSA.
@@ -159,6 +197,9 @@ pub struct Schedule {
     pub due_at: Timestamp,
 }
 
+/// The job of the monthly seat sync, in [`Schedule::job`].
+pub const SEAT_SYNC_JOB: &str = "seat_sync";
+
 impl Record for Schedule {
     const ENTITY: &'static str = "schedule";
     fn key(&self) -> Key {
@@ -166,5 +207,17 @@ impl Record for Schedule {
     }
     fn index(&self) -> Option<Index> {
         Some(Index::Due { job: self.job.clone(), at: self.due_at })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shown_user_name_hides_most_of_it() {
+        for (name, shown) in [("k3y7abc@MSP.EXAMPLE", "k3***@MSP.EXAMPLE"), ("ab", "***"), ("abcdef", "ab***")] {
+            assert_eq!(mask(name), shown);
+        }
     }
 }

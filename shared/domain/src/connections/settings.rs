@@ -113,6 +113,17 @@ pub struct FreezeWindow {
     pub to: Date,
 }
 
+/// Which identifier invoices carry outside Autotask (M-01). Ours is always the Autotask id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum InvoiceReference {
+    /// `invoiceNumber`.
+    #[default]
+    InvoiceNumber,
+    /// `Invoices.id`.
+    AutotaskId,
+}
+
 /// What a partner can set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -143,6 +154,8 @@ pub struct Settings {
     pub freeze: Option<FreezeWindow>,
     /// Stops every write of the connection at once (F-03).
     pub kill_switch: bool,
+    /// Which identifier invoices carry.
+    pub invoice_reference: InvoiceReference,
 }
 
 impl Default for Settings {
@@ -161,6 +174,7 @@ impl Default for Settings {
             pilot_accounts: Vec::new(),
             freeze: None,
             kill_switch: false,
+            invoice_reference: InvoiceReference::default(),
         }
     }
 }

@@ -1,0 +1,117 @@
+//! The end of a connection. The secret goes in any case; what else stays is the partner's choice.
+
+use super::connect::audited;
+use super::record::{Connection, ConnectionStatus};
+use super::{PSA, check_version, conflict, load_connection, schedule};
+use crate::actor::{Actor, Scope};
+use crate::autotask_session::secrets_problem;
+use crate::change::{Change, conflict_as};
+use crate::ids::{ConnectionId, PartnerId};
+use crate::issues::Issue;
+use crate::mappings::{CompanyTaken, LineTaken, Mapping};
+use crate::ports::{Order, PageRequest, Ports, Read, SecretName};
+use crate::problem::{Code, Error, Problem, Result};
+use crate::records::{Collection, Expect, Key, Record, WRITES_MAX, Write, load_all, load_page};
+use crate::runs::{Run, RunState};
+use serde_json::json;
+
+/// What stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// Nothing but history.
+    Nothing,
+    /// The mappings: connecting again by relink finds them.
+    Mappings,
+}
+
+/// Runs that are looked at for one that is still writing: the newest ones.
+const RUNS_LOOKED_AT: u32 = 50;
+
+/// Ends a connection: no call after this, the credentials deleted, the schedule and the partner's place free.
+/// Without `Keep::Mappings` its records go too. Autotask is left as it is. Repeating finishes what a kill left.
+///
+/// # Errors
+/// `already_running` while a run may still write; `precondition_failed`, `conflict`.
+pub async fn disconnect(
+    ports: &Ports,
+    scope: &Scope,
+    actor: &Actor,
+    partner: &PartnerId,
+    id: &ConnectionId,
+    if_match: Option<u64>,
+    keep: Keep,
+) -> Result<()> {
+    let found = load_connection(ports, scope, partner, id).await?;
+    check_version(if_match, found.v)?;
+    if found.status != ConnectionStatus::Disconnected {
+        refuse_while_running(ports, scope, &found).await?;
+        let (v, before) = (found.v, found.value);
+        let mut after = before.clone();
+        after.status = ConnectionStatus::Disconnected;
+        after.needs_relink_since = None;
+        after.updated_at = ports.clock.now();
+        let guard = Key::ConnectionOfPsa(partner.clone(), PSA.to_owned());
+        let kept = json!({"keep": if keep == Keep::Mappings { "mappings" } else { "nothing" }});
+        Change::of_connection(ports, actor, partner, id)
+            .replace(&after, v)?
+            .write(Write::delete(guard, Expect::Any))
+            .write(Write::delete(schedule::key(&before), Expect::Any))
+            .audit("connection.disconnected", "connection", audited(&before), kept.clone())?
+            .event("connection.disconnected", kept)?
+            .commit(scope)
+            .await
+            .map_err(|error| conflict_as(error, conflict))?;
+        tracing::info!(connection.id = %id, "a connection was ended");
+    }
+    // The record no longer uses it; a deletion that fails now is the sweep's.
+    let secret = SecretName::Connection(partner.clone(), id.clone());
+    ports.secrets.delete(&secret).await.map_err(secrets_problem)?;
+    if keep == Keep::Nothing {
+        forget(ports, scope, partner, id).await?;
+    }
+    Ok(())
+}
+
+/// Refuses while a run may still change units in Autotask: its ledger must not lose its connection.
+pub(super) async fn refuse_while_running(ports: &Ports, scope: &Scope, connection: &Connection) -> Result<()> {
+    let of = Collection::Runs(connection.partner.clone(), connection.id.clone());
+    let page = PageRequest { limit: RUNS_LOOKED_AT, after: None, order: Order::Descending, read: Read::Strong };
+    let (runs, _) = load_page::<Run>(&*ports.storage, scope, &of, page).await?;
+    let active = |run: &Run| !run.state.is_final() && run.state != RunState::Planned;
+    match runs.iter().find(|run| active(run)) {
+        Some(run) => Err(Problem::new(Code::AlreadyRunning, format!("The run {} is under way.", run.id))
+            .with("run_id", run.id.as_str())
+            .into()),
+        None => Ok(()),
+    }
+}
+
+/// Removes mappings and what they hold, in as many transactions as it takes.
+pub(super) async fn drop_mappings(ports: &Ports, scope: &Scope, partner: &PartnerId, id: &ConnectionId) -> Result<()> {
+    let of = |make: fn(PartnerId, ConnectionId) -> Collection| make(partner.clone(), id.clone());
+    remove_all::<LineTaken>(ports, scope, of(Collection::LinesTaken)).await?;
+    remove_all::<CompanyTaken>(ports, scope, of(Collection::CompaniesTaken)).await?;
+    remove_all::<Mapping>(ports, scope, of(Collection::Mappings)).await
+}
+
+/// Removes what is left of a connection that has ended; the audit trail and the runs stay until they expire.
+async fn forget(ports: &Ports, scope: &Scope, partner: &PartnerId, id: &ConnectionId) -> Result<()> {
+    drop_mappings(ports, scope, partner, id).await?;
+    let issues = Collection::Issues(partner.clone(), id.clone());
+    remove_all::<Issue>(ports, scope, issues).await?;
+    let last = vec![
+        Write::delete(Key::Settings(partner.clone(), id.clone()), Expect::Any),
+        Write::delete(Key::Connection(partner.clone(), id.clone()), Expect::Any),
+    ];
+    ports.storage.write(scope, last).await.map_err(Error::from)
+}
+
+async fn remove_all<R: Record>(ports: &Ports, scope: &Scope, of: Collection) -> Result<()> {
+    let keys: Vec<Key> =
+        load_all::<R>(&*ports.storage, scope, &of, Read::Strong).await?.iter().map(|found| found.value.key()).collect();
+    for batch in keys.chunks(WRITES_MAX) {
+        let writes = batch.iter().map(|key| Write::delete(key.clone(), Expect::Any)).collect();
+        ports.storage.write(scope, writes).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,395 @@
+//! Settings as a partner reads and changes them: JSON merge patch, every wrong value told at once, the schedule
+//! moved in the same transaction.
+
+use super::input::{PRIORITY_RULE, email_error, error, feature_errors, priority, without_doubles};
+use super::record::{Connection, Priority};
+use super::settings::{FreezeWindow, Settings, SettingsRecord};
+use super::{check_version, conflict, load_connection, schedule};
+use crate::actor::{Actor, Role, Scope};
+use crate::change::{Change, conflict_as};
+use crate::ids::{ConnectionId, PartnerId};
+use crate::ports::Ports;
+use crate::problem::{Code, Error, FieldError, Problem, Result};
+use crate::records::{Key, Versioned, load};
+use serde_json::{Map, Value, json};
+
+/// What `partner_billing` may change: how money is written, not where the connection stands.
+pub const PATCH_BILLING_KEYS: &[&str] = &[
+    "billing_auto_sync",
+    "approval_mode",
+    "guards",
+    "drift",
+    "overwrite_cost",
+    "pilot_accounts",
+    "freeze",
+    "kill_switch",
+];
+
+/// Longest pilot list.
+const PILOT_ACCOUNTS_MAX: usize = 1_000;
+/// Longest list of company types.
+const COMPANY_TYPES_MAX: usize = 50;
+/// Largest bound of units that a guard takes.
+const UNITS_BOUND_MAX: i64 = 1_000_000;
+/// Largest bound of a change in per cent: a hundredfold.
+const PERCENT_BOUND_MAX: i64 = 10_000;
+/// Oldest count that may be allowed, in hours: a year.
+const USAGE_AGE_MAX: i64 = 24 * 366;
+
+/// Settings whose home is the connection's own record (D-20).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingsHead {
+    /// Whether Autotask is the partner's first PSA.
+    pub priority: Priority,
+    /// Which jobs are on.
+    pub features: Vec<String>,
+    /// Notification contact.
+    pub email: Option<String>,
+}
+
+/// Settings with their version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PatchedSettings {
+    /// The version, for `ETag`.
+    pub v: u64,
+    /// What lies in the connection's record.
+    pub head: SettingsHead,
+    /// The settings.
+    pub settings: Settings,
+}
+
+/// A connection's settings.
+///
+/// # Errors
+/// `not_found`.
+pub async fn read_settings(
+    ports: &Ports,
+    scope: &Scope,
+    partner: &PartnerId,
+    id: &ConnectionId,
+) -> Result<PatchedSettings> {
+    let (connection, settings) = load_both(ports, scope, partner, id).await?;
+    Ok(PatchedSettings { v: settings.v, head: head(&connection), settings: settings.value.settings })
+}
+
+/// Applies a merge patch (RFC 7396); null brings a default back. A patch that changes nothing writes nothing.
+///
+/// # Errors
+/// `invalid_input` with every wrong value, `forbidden_role`, `precondition_failed`, `conflict`.
+pub async fn patch_settings(
+    ports: &Ports,
+    scope: &Scope,
+    actor: &Actor,
+    partner: &PartnerId,
+    id: &ConnectionId,
+    if_match: Option<u64>,
+    patch: &Map<String, Value>,
+) -> Result<PatchedSettings> {
+    let (connection, stored) = load_both(ports, scope, partner, id).await?;
+    check_version(if_match, stored.v)?;
+    check_role(actor.role, patch)?;
+    let before = (head(&connection), stored.value.settings.clone());
+    let after = merged(&before.0, &before.1, patch)?;
+    if after == before {
+        return Ok(PatchedSettings { v: stored.v, head: before.0, settings: before.1 });
+    }
+    let mut changed = connection.value.clone();
+    changed.priority = after.0.priority;
+    changed.features.clone_from(&after.0.features);
+    changed.email.clone_from(&after.0.email);
+    changed.updated_at = ports.clock.now();
+    let record = SettingsRecord { settings: after.1.clone(), ..stored.value.clone() };
+    let mut change = Change::of_connection(ports, actor, partner, id).replace(&record, stored.v)?.audit(
+        "settings.changed",
+        "settings",
+        shown(&before.0, &before.1)?,
+        shown(&after.0, &after.1)?,
+    )?;
+    if after.0 != before.0 {
+        change = change.replace(&changed, connection.v)?;
+    }
+    if moves_schedule(&before, &after) {
+        let present = schedule::load_schedule(ports, scope, &connection).await?;
+        let write = schedule::rewrite(&changed, &after.1, present.as_ref(), ports.clock.now(), true)?;
+        if let Some(write) = write {
+            change = change.write(write);
+        }
+    }
+    change.commit(scope).await.map_err(|error| conflict_as(error, conflict))?;
+    Ok(PatchedSettings { v: stored.v + 1, head: after.0, settings: after.1 })
+}
+
+async fn load_both(
+    ports: &Ports,
+    scope: &Scope,
+    partner: &PartnerId,
+    id: &ConnectionId,
+) -> Result<(Versioned<Connection>, Versioned<SettingsRecord>)> {
+    let connection = load_connection(ports, scope, partner, id).await?;
+    let key = Key::Settings(partner.clone(), id.clone());
+    let settings = load::<SettingsRecord>(&*ports.storage, scope, &key).await?;
+    Ok((connection, settings.ok_or_else(|| Error::not_found("connection"))?))
+}
+
+fn head(connection: &Connection) -> SettingsHead {
+    SettingsHead {
+        priority: connection.priority,
+        features: connection.features.clone(),
+        email: connection.email.clone(),
+    }
+}
+
+fn moves_schedule(before: &(SettingsHead, Settings), after: &(SettingsHead, Settings)) -> bool {
+    before.1.schedule != after.1.schedule
+        || before.1.time_zone != after.1.time_zone
+        || before.0.features != after.0.features
+}
+
+fn check_role(role: Role, patch: &Map<String, Value>) -> Result<()> {
+    if role != Role::PartnerBilling {
+        return Ok(());
+    }
+    let beyond: Vec<&str> = patch.keys().map(String::as_str).filter(|key| !PATCH_BILLING_KEYS.contains(key)).collect();
+    if beyond.is_empty() {
+        return Ok(());
+    }
+    let detail = format!("The role partner_billing may not change {}; partner_admin may.", beyond.join(", "));
+    Err(Problem::new(Code::ForbiddenRole, detail).with("required_roles", json!(["partner_admin"])).into())
+}
+
+/// Head and settings as one JSON object, as partners see them.
+fn shown(head: &SettingsHead, settings: &Settings) -> Result<Value> {
+    let mut value = serde_json::to_value(settings).map_err(|_| conflict())?;
+    if let Some(object) = value.as_object_mut() {
+        object.insert("priority".to_owned(), json!(head.priority));
+        object.insert("features".to_owned(), json!(head.features));
+        object.insert("email".to_owned(), json!(head.email));
+    }
+    Ok(value)
+}
+
+/// The patched settings, or every field that is wrong. Pure.
+fn merged(head: &SettingsHead, settings: &Settings, patch: &Map<String, Value>) -> Result<(SettingsHead, Settings)> {
+    let mut errors = Vec::new();
+    let mut patch = patch.clone();
+    let head = merge_head(head, &mut patch, &mut errors);
+    let mut value = serde_json::to_value(settings).map_err(|_| conflict())?;
+    let defaults = serde_json::to_value(Settings::default()).map_err(|_| conflict())?;
+    for (key, new) in &patch {
+        merge_key(&mut value, &defaults, key, new, &mut errors);
+    }
+    let settings = match serde_json::from_value::<Settings>(value) {
+        Ok(settings) => settings,
+        Err(_) if !errors.is_empty() => settings.clone(),
+        Err(error) => return Err(Problem::field("", error.to_string()).into()),
+    };
+    check_ranges(&settings, &mut errors);
+    match Problem::fields(errors) {
+        Some(problem) => Err(problem.into()),
+        None => Ok((head, settings)),
+    }
+}
+
+fn merge_head(head: &SettingsHead, patch: &mut Map<String, Value>, errors: &mut Vec<FieldError>) -> SettingsHead {
+    let mut head = head.clone();
+    match patch.remove("priority") {
+        None => {}
+        Some(Value::Null) => head.priority = Priority::Primary,
+        Some(value) => match value.as_str().and_then(priority) {
+            Some(priority) => head.priority = priority,
+            None => errors.push(error("/priority", PRIORITY_RULE)),
+        },
+    }
+    match patch.remove("email") {
+        None => {}
+        Some(Value::Null) => head.email = None,
+        Some(Value::String(text)) => {
+            errors.extend(email_error(Some(&text)));
+            head.email = Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        }
+        Some(_) => errors.push(error("/email", "must be text")),
+    }
+    match patch.remove("features") {
+        None => {}
+        Some(value) => match serde_json::from_value::<Vec<String>>(value) {
+            Ok(features) => {
+                errors.extend(feature_errors(&features));
+                head.features = without_doubles(features);
+            }
+            Err(_) => errors.push(error("/features", "must be a list of features")),
+        },
+    }
+    head
+}
+
+/// Merges one top-level key, leaf by leaf, each leaf checked by itself so that all of them can be told.
+fn merge_key(value: &mut Value, defaults: &Value, key: &str, new: &Value, errors: &mut Vec<FieldError>) {
+    let pointer = format!("/{}", escaped(key));
+    let Some(default) = defaults.get(key) else {
+        errors.push(error(&pointer, "is no setting"));
+        return;
+    };
+    match (default, new) {
+        (_, Value::Null) => value[key] = default.clone(),
+        (Value::Object(known), Value::Object(leaves)) => {
+            for (leaf, new) in leaves {
+                let pointer = format!("{pointer}/{}", escaped(leaf));
+                let Some(default) = known.get(leaf) else {
+                    errors.push(error(&pointer, "is no setting"));
+                    continue;
+                };
+                let mut candidate = value.clone();
+                candidate[key][leaf] = if new.is_null() { default.clone() } else { new.clone() };
+                take(value, candidate, &pointer, errors);
+            }
+        }
+        _ => {
+            let mut candidate = value.clone();
+            match (&mut candidate[key], new) {
+                // `freeze` is an object or nothing: what is there is merged, what is not is taken whole.
+                (Value::Object(present), Value::Object(new)) => {
+                    for (leaf, new) in new {
+                        present.insert(leaf.clone(), new.clone());
+                    }
+                }
+                (present, new) => *present = new.clone(),
+            }
+            take(value, candidate, &pointer, errors);
+        }
+    }
+}
+
+fn take(value: &mut Value, candidate: Value, pointer: &str, errors: &mut Vec<FieldError>) {
+    match serde_path_to_error::deserialize::<_, Settings>(candidate.clone()) {
+        Ok(_) => *value = candidate,
+        Err(refused) => errors.push(error(pointer, &rule(&refused.into_inner()))),
+    }
+}
+
+/// serde's words without the position, which means nothing to a caller who sent a patch.
+fn rule(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or_default().to_owned()
+}
+
+fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+fn check_ranges(settings: &Settings, errors: &mut Vec<FieldError>) {
+    let mut range = |pointer: &str, value: i64, low: i64, high: i64| {
+        if !(low..=high).contains(&value) {
+            errors.push(error(pointer, &format!("must be {low} to {high}")));
+        }
+    };
+    let schedule = &settings.schedule;
+    range("/schedule/day", schedule.day.into(), 1, 28);
+    range("/schedule/hour", schedule.hour.into(), 0, 23);
+    range("/schedule/minute", schedule.minute.into(), 0, 59);
+    let guards = &settings.guards;
+    range("/guards/max_units", guards.max_units, 0, UNITS_BOUND_MAX);
+    range("/guards/max_percent", guards.max_percent, 0, PERCENT_BOUND_MAX);
+    range("/guards/stop_run_percent", guards.stop_run_percent, 0, 100);
+    range("/guards/usage_max_age_hours", guards.usage_max_age_hours, 1, USAGE_AGE_MAX);
+    range("/api_share_percent", settings.api_share_percent, 1, 100);
+    if jiff::tz::TimeZone::get(&settings.time_zone).is_err() {
+        errors.push(error("/time_zone", "is no IANA time zone, such as Europe/London"));
+    }
+    if settings.pilot_accounts.len() > PILOT_ACCOUNTS_MAX {
+        errors.push(error("/pilot_accounts", "has at most 1000 accounts"));
+    }
+    let types = &settings.company_scope.types;
+    if types.len() > COMPANY_TYPES_MAX {
+        errors.push(error("/company_scope/types", "has at most 50 types"));
+    }
+    if types.iter().any(|label| label.trim().is_empty() || label.chars().count() > 100) {
+        errors.push(error("/company_scope/types", "has an entry that is empty or longer than 100 characters"));
+    }
+    if let Some(FreezeWindow { from, to }) = &settings.freeze
+        && from > to
+    {
+        errors.push(error("/freeze/to", "is before the first day"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head() -> SettingsHead {
+        SettingsHead { priority: Priority::Primary, features: vec!["seat_sync".to_owned()], email: None }
+    }
+
+    fn patched(patch: Value) -> Result<(SettingsHead, Settings)> {
+        merged(&head(), &Settings::default(), patch.as_object().unwrap())
+    }
+
+    fn pointers(patch: Value) -> Vec<String> {
+        let Err(Error::Problem(problem)) = patched(patch) else { panic!("it was taken") };
+        assert_eq!(problem.code, Code::InvalidInput);
+        problem.errors.into_iter().map(|e| e.pointer).collect()
+    }
+
+    #[test]
+    fn every_wrong_value_of_a_patch_is_told_at_once() {
+        let told = pointers(json!({
+            "time_zone": "Mars/Olympus",
+            "schedule": {"day": 31, "hour": "noon", "frobs": 1},
+            "guards": {"stop_run_percent": 101},
+            "api_share_percent": 0,
+            "drift": "shrug",
+            "nonsense": true,
+            "features": ["frobs"],
+            "email": "nobody",
+        }));
+        let mut told = told;
+        told.sort_unstable();
+        assert_eq!(
+            told,
+            [
+                "/api_share_percent",
+                "/drift",
+                "/email",
+                "/features/0",
+                "/guards/stop_run_percent",
+                "/nonsense",
+                "/schedule/day",
+                "/schedule/frobs",
+                "/schedule/hour",
+                "/time_zone"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_patch_changes_what_it_names_and_null_brings_the_default_back() {
+        let (_, settings) = patched(json!({"schedule": {"day": 3}, "overwrite_cost": true})).unwrap();
+        assert_eq!((settings.schedule.day, settings.schedule.minute, settings.overwrite_cost), (3, 15, true));
+        let back = json!({"schedule": {"day": null}, "overwrite_cost": null});
+        let (_, again) = merged(&head(), &settings, back.as_object().unwrap()).unwrap();
+        assert_eq!(again, Settings::default());
+    }
+
+    #[test]
+    fn a_freeze_window_is_set_changed_and_lifted() {
+        let (_, frozen) = patched(json!({"freeze": {"from": "2026-12-24", "to": "2027-01-02"}})).unwrap();
+        let longer = json!({"freeze": {"to": "2027-01-05"}});
+        let (_, longer) = merged(&head(), &frozen, longer.as_object().unwrap()).unwrap();
+        assert_eq!(longer.freeze.as_ref().unwrap().to.to_string(), "2027-01-05");
+        assert_eq!(longer.freeze.unwrap().from.to_string(), "2026-12-24");
+        assert_eq!(pointers(json!({"freeze": {"from": "2026-12-24"}})), ["/freeze"]);
+        assert_eq!(pointers(json!({"freeze": {"from": "2026-12-24", "to": "2026-12-01"}})), ["/freeze/to"]);
+        let (_, lifted) = merged(&head(), &frozen, json!({"freeze": null}).as_object().unwrap()).unwrap();
+        assert_eq!(lifted.freeze, None);
+    }
+
+    #[test]
+    fn a_billing_role_changes_billing_keys_only() {
+        let ok = json!({"guards": {"max_units": 50}, "kill_switch": true});
+        assert!(check_role(Role::PartnerBilling, ok.as_object().unwrap()).is_ok());
+        let beyond = json!({"time_zone": "Europe/London", "drift": "hold"});
+        let refused = check_role(Role::PartnerBilling, beyond.as_object().unwrap()).unwrap_err();
+        assert_eq!(refused.code(), Some(Code::ForbiddenRole));
+        assert!(check_role(Role::PartnerAdmin, beyond.as_object().unwrap()).is_ok());
+    }
+}

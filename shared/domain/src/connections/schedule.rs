@@ -1,0 +1,100 @@
+//! When a connection's seat sync is next due. The slot names the run and its month, so it is recomputed with every
+//! change that moves it, in the same transaction.
+
+use super::record::{Connection, SEAT_SYNC_JOB, Schedule};
+use super::settings::Settings;
+use crate::actor::Scope;
+use crate::calendar::{CATCH_UP_MAX, next_slot};
+use crate::ports::Ports;
+use crate::problem::Result;
+use crate::records::{Expect, Key, Record, Versioned, Write, load};
+use jiff::Timestamp;
+
+/// The schedule as stored.
+pub(super) async fn load_schedule(
+    ports: &Ports,
+    scope: &Scope,
+    connection: &Connection,
+) -> Result<Option<Versioned<Schedule>>> {
+    let key = key(connection);
+    Ok(load::<Schedule>(&*ports.storage, scope, &key).await?)
+}
+
+/// The write that makes the schedule fit settings and features; none where it fits already.
+pub(super) fn rewrite(
+    connection: &Connection,
+    settings: &Settings,
+    present: Option<&Versioned<Schedule>>,
+    now: Timestamp,
+    moved: bool,
+) -> Result<Option<Write>> {
+    let wanted = connection.has_feature(SEAT_SYNC_JOB) && settings.schedule.enabled;
+    let expect = present.map_or(Expect::Absent, |found| Expect::Version(found.v));
+    match (wanted, present) {
+        (false, None) => Ok(None),
+        (false, Some(_)) => Ok(Some(Write::delete(key(connection), expect))),
+        (true, _) => {
+            let due_at = due(present.map(|found| found.value.due_at), settings, now, moved);
+            if present.is_some_and(|found| found.value.due_at == due_at) {
+                return Ok(None);
+            }
+            Ok(Some(Write::put(&fresh(connection, due_at), expect)?))
+        }
+    }
+}
+
+/// The schedule of a new connection.
+pub(super) fn first(connection: &Connection, settings: &Settings, now: Timestamp) -> Result<Option<Schedule>> {
+    let wanted = connection.has_feature(SEAT_SYNC_JOB) && settings.schedule.enabled;
+    Ok(wanted.then(|| fresh(connection, due(None, settings, now, true))))
+}
+
+/// The slot to keep or to take. One that has come and can still be made up for stays (D-06); one that is further
+/// back is given up for the next.
+fn due(present: Option<Timestamp>, settings: &Settings, now: Timestamp, moved: bool) -> Timestamp {
+    let next = || next_slot(&settings.schedule, &settings.zone(), now);
+    match present {
+        Some(slot) if slot <= now && now.duration_since(slot) <= CATCH_UP_MAX => slot,
+        Some(slot) if slot > now && !moved => slot,
+        _ => next(),
+    }
+}
+
+fn fresh(connection: &Connection, due_at: Timestamp) -> Schedule {
+    Schedule {
+        partner: connection.partner.clone(),
+        connection: connection.id.clone(),
+        job: SEAT_SYNC_JOB.to_owned(),
+        due_at,
+    }
+}
+
+pub(super) fn key(connection: &Connection) -> Key {
+    fresh(connection, Timestamp::UNIX_EPOCH).key()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_slot_that_can_be_made_up_for_is_kept_and_an_older_one_is_given_up() {
+        let settings = Settings::default();
+        let slot = at("2026-12-01T00:15:00Z");
+        for (now, moved, wanted) in [
+            ("2026-11-20T00:00:00Z", false, "2026-12-01T00:15:00Z"),
+            ("2026-12-02T10:00:00Z", false, "2026-12-01T00:15:00Z"),
+            ("2026-12-02T10:00:00Z", true, "2026-12-01T00:15:00Z"),
+            ("2026-12-04T00:16:00Z", false, "2027-01-01T00:15:00Z"),
+        ] {
+            assert_eq!(due(Some(slot), &settings, at(now), moved), at(wanted), "{now}");
+        }
+        let mut later = Settings::default();
+        later.schedule.day = 5;
+        assert_eq!(due(Some(slot), &later, at("2026-11-20T00:00:00Z"), true), at("2026-12-05T00:15:00Z"));
+    }
+}
