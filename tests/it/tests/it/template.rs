@@ -179,6 +179,14 @@ fn a_request_to_autotask_fits_into_a_workers_time() {
 }
 
 #[test]
+fn a_message_that_comes_back_or_is_put_off_finds_its_line_ready_to_settle() {
+    let settled = (domain::units::SEND_WINDOW + domain::units::SETTLE).unsigned_abs();
+    assert!(settled.as_secs() < VISIBILITY_S, "a killed run's message comes back when its intents can be judged");
+    assert!(settled < domain::ports::DELAY_MAX, "one delayed message spans the wait");
+    assert!(domain::units::SKEW < domain::units::SEND_WINDOW, "there is time left to send in");
+}
+
+#[test]
 fn every_queue_redrives_to_its_own_dead_letter_queue() {
     let template = template();
     let (working, dead) = queues(&template);
