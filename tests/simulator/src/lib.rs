@@ -1,1 +1,46 @@
-//! A stateful Autotask that behaves
+#![doc = include_str!("../README.md")]
+
+mod adjust;
+mod api;
+mod auth;
+mod behaviour;
+mod cell;
+mod clock;
+mod faults;
+mod filter;
+mod inspect;
+mod limits;
+mod metadata;
+mod periods;
+mod persist;
+mod query;
+mod refusal;
+mod routes;
+mod schema;
+pub mod seed;
+mod server;
+mod show;
+mod sim;
+mod spans;
+mod spec;
+mod state;
+mod switches;
+mod table;
+mod tables;
+mod wire;
+mod write;
+
+pub use api::GET_URL_MAX;
+pub use clock::{Clock, ManualClock};
+pub use faults::{ActiveFault, BadPage, Fault, FaultKind, Match};
+pub use filter::OR_CONDITIONS_MAX;
+pub use limits::{THREADS_MAX, THRESHOLD_MINUTES};
+pub use schema::{MODELS, OPERATIONS, operations, served_fields};
+pub use sim::{Options, Simulator, SimulatorError};
+pub use spec::{Access, Database, DatabaseSpec, HOURLY_THRESHOLD, LOCKED_AFTER, Level, PAGE_SIZE_MAX, Permissions};
+pub use state::{AppliedAdjustment, LoggedRequest};
+pub use switches::{
+    Allow, DateValues, FutureRows, HourlyCap, MaxRecordsCapital, MissingItem, PeriodStart, PeriodTypeForm,
+    Switches, UserAccessForm,
+};
+pub use wire::{Answer, Outcome, Response, WireRequest};

@@ -1,0 +1,61 @@
+//! What single entities do besides keeping their fields.
+
+mod contacts;
+mod contracts;
+mod lines;
+
+use crate::refusal::Refusal;
+use crate::schema::Entity;
+use crate::state::Tenant;
+use crate::table::Row;
+
+pub(crate) use contracts::renew;
+
+/// Completes a new row before it is checked.
+pub(crate) fn before_create(tenant: &Tenant, entity: &Entity, row: &mut Row) -> Result<(), Refusal> {
+    match entity.def.plural {
+        "ContractServices" | "ContractServiceBundles" => lines::before_create(tenant, entity, row),
+        _ => Ok(()),
+    }
+}
+
+/// Checks a row as a whole, new or changed.
+pub(crate) fn check_row(tenant: &Tenant, entity: &Entity, row: &Row) -> Result<(), Refusal> {
+    match entity.def.plural {
+        "Contracts" => contracts::check(entity, row),
+        "Contacts" => contacts::check(tenant, entity, row),
+        _ => Ok(()),
+    }
+}
+
+/// What a new row brings with it.
+pub(crate) fn after_create(tenant: &mut Tenant, entity: &Entity, id: i64) {
+    if entity.def.plural == "Contacts" {
+        contacts::keep_one_primary(tenant, entity, id);
+    }
+}
+
+/// What a changed row brings with it.
+pub(crate) fn after_update(tenant: &mut Tenant, entity: &Entity, id: i64, before: &Row) -> Result<(), Refusal> {
+    match entity.def.plural {
+        "Contracts" => contracts::after_update(tenant, entity, id, before),
+        "ContractServices" => {
+            lines::after_update(tenant, entity, id, before);
+            Ok(())
+        }
+        "Contacts" => {
+            contacts::keep_one_primary(tenant, entity, id);
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a row may go.
+pub(crate) fn before_delete(tenant: &Tenant, entity: &Entity, row: &Row) -> Result<(), Refusal> {
+    match entity.def.plural {
+        "Contacts" => contacts::before_delete(entity, row),
+        "ServiceBundles" => lines::before_delete_bundle(tenant, entity, row),
+        _ => Ok(()),
+    }
+}

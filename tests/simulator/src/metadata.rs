@@ -1,0 +1,143 @@
+//! What Autotask tells about itself: entities, fields, picklists, user-defined fields, versions.
+
+use serde_json::{Value, json};
+
+use crate::schema::{Entity, Field, catalogue};
+use crate::spec::Level;
+use crate::state::Tenant;
+use crate::switches::{PeriodTypeForm, UserAccessForm};
+use crate::wire::Response;
+
+/// `GET /versioninformation`.
+pub(crate) fn versions() -> Response {
+    Response::json(200, &json!({ "apiVersions": ["V1.0"] }))
+}
+
+/// `GET /{Entity}/entityInformation`.
+pub(crate) fn information(tenant: &Tenant, entity: &Entity) -> Response {
+    let access = tenant.db.meta.permissions.access(entity.def.plural);
+    let can = |verb: &str| has_verb(entity, verb);
+    let show = |level: Level, can: bool| match (tenant.switches.user_access, level.granted() && can) {
+        (UserAccessForm::Number, granted) => json!(i32::from(granted)),
+        (UserAccessForm::Text, granted) => json!(i32::from(granted).to_string()),
+    };
+    let can_query = can("query");
+    Response::json(
+        200,
+        &json!({ "info": {
+            "name": entity.def.name,
+            "canCreate": can("POST"),
+            "canDelete": can("DELETE"),
+            "canQuery": can_query,
+            "canUpdate": can("PATCH"),
+            "userAccessForCreate": show(access.add, can("POST")),
+            "userAccessForDelete": show(access.delete, can("DELETE")),
+            "userAccessForQuery": show(access.view, can_query),
+            "userAccessForUpdate": show(access.edit, can("PATCH")),
+            "hasUserDefinedFields": entity.has_udfs(),
+            "supportsWebhookCallouts": WITH_WEBHOOKS.contains(&entity.def.plural),
+        }}),
+    )
+}
+
+const WITH_WEBHOOKS: &[&str] = &["Companies", "Contacts"];
+
+/// Whether any path of the entity has the verb (`query`: whether it can be queried).
+fn has_verb(entity: &Entity, verb: &str) -> bool {
+    let root = format!("/V1.0/{}", entity.def.plural);
+    let child = entity.def.child.as_ref().map(|child| format!("/V1.0/{}/{{parentId}}/{}", child.parent, child.segment));
+    catalogue().operations.iter().any(|(path, verbs)| {
+        let own = |base: &String| {
+            let rest = path.strip_prefix(base.as_str());
+            match verb {
+                "query" => rest == Some("/query"),
+                _ => matches!(rest, Some("" | "/{id}")) && verbs.contains(verb),
+            }
+        };
+        own(&root) || child.as_ref().is_some_and(own)
+    })
+}
+
+/// `GET /{Entity}/entityInformation/fields`.
+pub(crate) fn fields(tenant: &Tenant, entity: &Entity) -> Response {
+    let fields: Vec<Value> = entity
+        .fields
+        .iter()
+        .filter(|field| !field.internal)
+        .map(|field| describe(tenant, entity, field))
+        .collect();
+    Response::json(200, &json!({ "fields": fields }))
+}
+
+/// Flagged read-only and yet taken on create: the real metadata says so, too.
+const SAID_READ_ONLY: &[&str] = &["contractPeriodType", "exclusionContractID"];
+
+fn describe(tenant: &Tenant, entity: &Entity, field: &Field) -> Value {
+    let referenced = field.references.map_or("", |plural| catalogue().known(plural).def.name);
+    json!({
+        "name": field.name,
+        "dataType": field.kind.data_type(),
+        "length": field.length,
+        "isRequired": field.required || field.name == "id",
+        "isReadOnly": field.read_only || SAID_READ_ONLY.contains(&field.name.as_str()),
+        "isQueryable": field.queryable && has_verb(entity, "query"),
+        "isReference": field.references.is_some(),
+        "referenceEntityType": referenced,
+        "isPickList": field.picklist.is_some(),
+        "picklistValues": picklist(tenant, field),
+        "picklistParentValueField": "",
+        "isSupportedWebhookField": WITH_WEBHOOKS.contains(&entity.def.plural),
+    })
+}
+
+/// Values are strings here, though the field itself holds a number.
+fn picklist(tenant: &Tenant, field: &Field) -> Value {
+    let Some(picks) = field.picklist else { return Value::Null };
+    let letters = field.name == "contractPeriodType"
+        && tenant.switches.contract_period_type == PeriodTypeForm::Letter;
+    picks
+        .iter()
+        .zip(1..)
+        .map(|((number, letter, label), order)| {
+            let value = if letters { (*letter).to_owned() } else { number.to_string() };
+            json!({
+                "value": value,
+                "label": label,
+                "isDefaultValue": false,
+                "sortOrder": order,
+                "parentValue": "",
+                "isActive": true,
+                "isSystem": true,
+            })
+        })
+        .collect()
+}
+
+/// `GET /{Entity}/entityInformation/userDefinedFields`.
+pub(crate) fn user_defined_fields(entity: &Entity) -> Response {
+    let fields: Vec<Value> = entity
+        .def
+        .udfs
+        .iter()
+        .map(|name| {
+            json!({
+                "name": name,
+                "label": name,
+                "type": "string",
+                "length": 8_000,
+                "description": "",
+                "isRequired": false,
+                "isReadOnly": false,
+                "isQueryable": true,
+                "isReference": false,
+                "referenceEntityType": "",
+                "isPickList": false,
+                "picklistValues": null,
+                "picklistParentValueField": "",
+                "defaultValue": null,
+                "isSupportedWebhookField": WITH_WEBHOOKS.contains(&entity.def.plural),
+            })
+        })
+        .collect();
+    Response::json(200, &json!({ "fields": fields }))
+}

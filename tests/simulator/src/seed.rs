@@ -1,0 +1,8 @@
+//! Believable contents for a database, the same each time.
+
+mod demo;
+mod lines;
+mod names;
+
+pub use demo::{DemoAccount, DemoMsp, demo_msp};
+pub use lines::{LinesSpec, SeededLine, lines, lines_of};

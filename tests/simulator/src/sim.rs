@@ -1,0 +1,504 @@
+//! The simulator as a library.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::civil::Date;
+use serde_json::{Map, Value, json};
+use url::Url;
+
+use crate::adjust;
+use crate::api::{self, Setting};
+use crate::auth;
+use crate::cell::{Cell, parse_decimal};
+use crate::clock::Clock;
+use crate::faults::{ActiveFault, Fault};
+use crate::inspect;
+use crate::limits::{InFlight, Slot};
+use crate::persist::{self, Record};
+use crate::routes::{Target, resolve};
+use crate::schema::{Entity, catalogue};
+use crate::spec::{Database, DatabaseSpec, PAGE_SIZE_MAX, digest};
+use crate::state::{AppliedAdjustment, Db, LoggedRequest, Meta, State, Tenant};
+use crate::switches::Switches;
+use crate::table::Row;
+use crate::wire::{Outcome, Response, WireRequest};
+use crate::write::set_defaults;
+
+/// How a simulator is set up.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where it can be reached, with a trailing slash; zone and page URLs begin with it.
+    pub base_url: Url,
+    /// Where its state lies; none keeps it in memory.
+    pub data: Option<PathBuf>,
+    /// Decides every dice that has no seed of its own.
+    pub seed: u64,
+    /// Unconfirmed behaviours. A folder with state has its own, which win.
+    pub switches: Switches,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            base_url: Url::parse("https://webservices99.autotask.net/").expect("a literal URL"),
+            data: None,
+            seed: 0,
+            switches: Switches::default(),
+        }
+    }
+}
+
+/// A wish that cannot be met.
+#[derive(Debug)]
+pub struct SimulatorError(pub(crate) String);
+
+impl std::fmt::Display for SimulatorError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for SimulatorError {}
+
+/// A stateful Autotask. Clones share one state.
+#[derive(Clone)]
+pub struct Simulator {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    clock: Arc<dyn Clock>,
+    base: Url,
+    seed: u64,
+    state: Mutex<State>,
+    in_flight: InFlight,
+}
+
+impl std::fmt::Debug for Simulator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Simulator").field("base", &self.inner.base.as_str()).finish_non_exhaustive()
+    }
+}
+
+impl Simulator {
+    /// A simulator, with the state of `options.data` if there is one.
+    ///
+    /// # Panics
+    /// If the folder cannot be read or written; use [`Simulator::open`] to be told instead.
+    pub fn new(clock: Arc<dyn Clock>, options: Options) -> Simulator {
+        Self::open(clock, options).expect("the simulator's folder can be read and written")
+    }
+
+    /// A simulator, with the state of `options.data` if there is one.
+    pub fn open(clock: Arc<dyn Clock>, options: Options) -> std::io::Result<Simulator> {
+        let mut state = match &options.data {
+            Some(folder) => persist::open(folder)?,
+            None => State::default(),
+        };
+        if state.databases.is_empty() {
+            state.switches = options.switches;
+        }
+        let inner = Inner {
+            clock,
+            base: with_slash(options.base_url),
+            seed: options.seed,
+            state: Mutex::new(state),
+            in_flight: InFlight::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Where this simulator says it can be reached.
+    pub fn base_url(&self) -> &Url {
+        &self.inner.base
+    }
+
+    /// Handles one request, the inspection routes under `/_sim` included. Waits for nothing: a
+    /// delay is told in the outcome and carried out by who holds the connection.
+    pub fn handle(&self, request: WireRequest) -> Outcome {
+        let slot = self.enter(&request);
+        self.handle_in(&request, &slot)
+    }
+
+    /// Takes a place among the requests in flight, to be held until the answer is out.
+    pub(crate) fn enter(&self, request: &WireRequest) -> Slot {
+        let endpoint = match resolve(&request.method, &request.path).target {
+            Target::Call(call) => call.endpoint(),
+            Target::Nowhere | Target::WrongVerb => None,
+        };
+        let user = request.header_text("UserName").unwrap_or_default().to_lowercase();
+        let code = request.header_text("ApiIntegrationCode").unwrap_or_default();
+        Slot::take(&self.inner.in_flight, endpoint.map(|endpoint| format!("{}/{user}/{endpoint}", digest(code))))
+    }
+
+    pub(crate) fn handle_in(&self, request: &WireRequest, slot: &Slot) -> Outcome {
+        let mut state = self.lock();
+        let setting = self.setting();
+        let outcome = if request.path.starts_with("/_sim/") {
+            drop(state);
+            let response = inspect::answer(self, request);
+            state = self.lock();
+            Outcome::respond(response)
+        } else {
+            api::answer(&mut state, setting, request, slot.over)
+        };
+        match state.journal.flush() {
+            Ok(()) => outcome,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the simulator's state cannot be written");
+                Outcome::respond(Response::error(503, "The simulator cannot write its state."))
+            }
+        }
+    }
+
+    /// Applies what came late and is due by the clock. Every request does this first, too.
+    pub fn run_due(&self) {
+        self.changing(|_, _| ());
+    }
+
+    /// Sets up a database with its API user, its own company (id 0) and two resources.
+    pub fn add_database(&self, spec: DatabaseSpec) -> Result<Database, SimulatorError> {
+        self.changing(|state, setting| {
+            if spec.username.trim().is_empty() || state.user(&spec.username).is_some() {
+                return Err(SimulatorError("the user name is empty or taken".to_owned()));
+            }
+            let highest = state.databases.iter().map(|db| db.meta.ci).max();
+            let ci = spec.ci.unwrap_or(highest.map_or(FIRST_CI, |highest| highest + 1));
+            if state.database(ci).is_some() {
+                return Err(SimulatorError(format!("there is a database {ci}")));
+            }
+            let index = state.databases.len();
+            let username = spec.username.clone();
+            state.databases.push(Db::new(meta(spec, ci)));
+            state.keep_meta(index);
+            let resource_id = furnish(&mut state.tenant(index, setting.now), &username);
+            state.databases[index].meta.resource_id = resource_id;
+            state.keep_meta(index);
+            Ok(database(state, setting.base, index))
+        })
+    }
+
+    /// The databases there are.
+    pub fn databases(&self) -> Vec<Database> {
+        self.changing(|state, setting| {
+            (0..state.databases.len()).map(|index| database(state, setting.base, index)).collect()
+        })
+    }
+
+    /// The database of an API user.
+    pub fn database_of(&self, username: &str) -> Option<Database> {
+        self.changing(|state, setting| state.user(username).map(|index| database(state, setting.base, index)))
+    }
+
+    /// Moves a database to another zone: the look-up tells `zone`, requests elsewhere get 401.
+    pub fn move_database(&self, ci: u64, zone: Url) -> Result<(), SimulatorError> {
+        self.with_meta(ci, |meta| meta.moved_to = Some(with_slash(zone)))
+    }
+
+    /// Changes what a database's user may do.
+    pub fn set_permissions(&self, ci: u64, permissions: crate::spec::Permissions) -> Result<(), SimulatorError> {
+        self.with_meta(ci, |meta| meta.permissions = permissions)
+    }
+
+    /// Shows or hides costs.
+    pub fn set_costs_readable(&self, ci: u64, readable: bool) -> Result<(), SimulatorError> {
+        self.with_meta(ci, |meta| meta.costs_readable = readable)
+    }
+
+    /// Changes the API user's secret, as a person in Autotask would; unlocks the user.
+    pub fn set_secret(&self, ci: u64, secret: &str) -> Result<(), SimulatorError> {
+        self.with_meta(ci, |meta| {
+            meta.secret = digest(secret);
+            meta.failed_logins = 0;
+        })
+    }
+
+    /// Inserts rows behind the API's back, missing ids and defaults filled in. Answers the ids.
+    ///
+    /// A contract line may carry `units`: it then gets units rows for all periods of its contract.
+    pub fn insert(&self, ci: u64, entity: &str, rows: &[Value]) -> Result<Vec<i64>, SimulatorError> {
+        self.with_tenant(ci, entity, |tenant, entity| rows.iter().map(|row| insert(tenant, entity, row)).collect())
+    }
+
+    /// All rows of an entity as they are, whatever a reader would see.
+    pub fn rows(&self, ci: u64, entity: &str) -> Result<Vec<Value>, SimulatorError> {
+        self.with_tenant(ci, entity, |tenant, entity| {
+            Ok(tenant.db.table(entity).rows.values().map(|row| raw(entity, row)).collect())
+        })
+    }
+
+    /// Changes fields of a row behind the API's back; nothing else moves with them.
+    pub fn patch(&self, ci: u64, entity: &str, id: i64, fields: &Value) -> Result<Value, SimulatorError> {
+        self.with_tenant(ci, entity, |tenant, entity| {
+            let mut row = tenant.row(entity, id).cloned().ok_or_else(|| gone(entity, id))?;
+            merge(entity, &mut row, fields)?;
+            row.set(entity, "id", Cell::Int(id));
+            let shown = raw(entity, &row);
+            tenant.put(entity, row);
+            Ok(shown)
+        })
+    }
+
+    /// Removes a row behind the API's back.
+    pub fn delete(&self, ci: u64, entity: &str, id: i64) -> Result<(), SimulatorError> {
+        self.with_tenant(ci, entity, |tenant, entity| match tenant.remove(entity, id) {
+            true => Ok(()),
+            false => Err(gone(entity, id)),
+        })
+    }
+
+    /// Renews a contract as a person does; `start` is by default the day after its end.
+    pub fn renew(&self, ci: u64, contract: i64, start: Option<Date>) -> Result<i64, SimulatorError> {
+        self.with_tenant(ci, "Contracts", |tenant, entity| {
+            api::renew(tenant, contract, start).map_err(|_| SimulatorError(format!("{} {contract} cannot be renewed", entity.def.name)))
+        })
+    }
+
+    /// Every request since the log was cleared.
+    pub fn requests(&self) -> Vec<LoggedRequest> {
+        self.lock().log.clone()
+    }
+
+    /// Empties the log; numbers go on.
+    pub fn clear_requests(&self) {
+        self.changing(|state, _| {
+            state.log.clear();
+            let seq = state.next_seq;
+            state.journal.record(|| Record::ClearRequests(seq));
+        });
+    }
+
+    /// Every adjustment that took effect, in that order, over all databases.
+    pub fn adjustments(&self) -> Vec<AppliedAdjustment> {
+        self.changing(|state, _| state.adjustments.clone())
+    }
+
+    /// Puts a fault into force. Answers its number.
+    pub fn add_fault(&self, fault: Fault) -> u64 {
+        self.changing(|state, _| {
+            state.next_fault += 1;
+            let id = state.next_fault;
+            state.faults.push(ActiveFault { id, fault, hits: 0, rolls: 0 });
+            state.keep_faults();
+            id
+        })
+    }
+
+    /// Faults in force, with their hits.
+    pub fn faults(&self) -> Vec<ActiveFault> {
+        self.lock().faults.clone()
+    }
+
+    /// Ends all faults.
+    pub fn clear_faults(&self) {
+        self.changing(|state, _| {
+            state.faults.clear();
+            state.keep_faults();
+        });
+    }
+
+    /// Ends one fault.
+    pub fn remove_fault(&self, id: u64) {
+        self.changing(|state, _| {
+            state.faults.retain(|fault| fault.id != id);
+            state.keep_faults();
+        });
+    }
+
+    /// The switches as they stand.
+    pub fn switches(&self) -> Switches {
+        self.lock().switches.clone()
+    }
+
+    /// Changes switches.
+    pub fn switches_mut(&self, change: impl FnOnce(&mut Switches)) {
+        self.changing(|state, _| {
+            change(&mut state.switches);
+            let switches = state.switches.clone();
+            state.journal.record(|| Record::Switches(switches));
+        });
+    }
+
+    /// The day it is, in UTC.
+    pub fn today(&self) -> Date {
+        self.inner.clock.now().to_zoned(jiff::tz::TimeZone::UTC).date()
+    }
+
+    fn setting(&self) -> Setting<'_> {
+        Setting { base: &self.inner.base, seed: self.inner.seed, now: self.inner.clock.now() }
+    }
+
+    /// The state with everything applied that is due.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        let mut state = self.inner.state.lock().unwrap_or_else(PoisonError::into_inner);
+        api::run_due(&mut state, self.setting());
+        state
+    }
+
+    fn changing<T>(&self, change: impl FnOnce(&mut State, Setting) -> T) -> T {
+        let mut state = self.lock();
+        let result = change(&mut state, self.setting());
+        if let Err(error) = state.journal.flush() {
+            tracing::error!(error = &error as &dyn std::error::Error, "the simulator's state cannot be written");
+        }
+        result
+    }
+
+    fn with_meta(&self, ci: u64, change: impl FnOnce(&mut Meta)) -> Result<(), SimulatorError> {
+        self.changing(|state, _| {
+            let index = state.database(ci).ok_or_else(|| no_database(ci))?;
+            change(&mut state.databases[index].meta);
+            state.keep_meta(index);
+            Ok(())
+        })
+    }
+
+    pub(crate) fn with_tenant<T>(
+        &self,
+        ci: u64,
+        entity: &str,
+        change: impl FnOnce(&mut Tenant, &'static Entity) -> Result<T, SimulatorError>,
+    ) -> Result<T, SimulatorError> {
+        self.changing(|state, setting| {
+            let index = state.database(ci).ok_or_else(|| no_database(ci))?;
+            let entity = catalogue()
+                .entity(entity)
+                .ok_or_else(|| SimulatorError(format!("there is no entity {entity}")))?;
+            change(&mut state.tenant(index, setting.now), entity)
+        })
+    }
+}
+
+const FIRST_CI: u64 = 700_123;
+
+fn with_slash(mut url: Url) -> Url {
+    if !url.path().ends_with('/') {
+        let path = format!("{}/", url.path());
+        url.set_path(&path);
+    }
+    url
+}
+
+fn meta(spec: DatabaseSpec, ci: u64) -> Meta {
+    Meta {
+        ci,
+        username: spec.username,
+        secret: digest(&spec.secret),
+        integration_code: digest(&spec.integration_code),
+        permissions: spec.permissions,
+        page_size: spec.page_size.clamp(1, PAGE_SIZE_MAX),
+        costs_readable: spec.costs_readable,
+        hourly_threshold: spec.hourly_threshold,
+        locked_after: spec.locked_after,
+        resource_id: 0,
+        moved_to: None,
+        failed_logins: 0,
+    }
+}
+
+/// What every database has from its first day. Answers the API user's resource id.
+fn furnish(tenant: &mut Tenant, username: &str) -> i64 {
+    let resources = catalogue().known("Resources");
+    let resource = |tenant: &mut Tenant, row: Value| insert(tenant, resources, &row).unwrap_or_default();
+    let owner = resource(tenant, json!({
+        "firstName": "Morgan", "lastName": "Reyes", "userName": "mreyes", "licenseType": 1,
+    }));
+    let api_user = resource(tenant, json!({
+        "firstName": "API", "lastName": "User", "userName": username, "licenseType": 7,
+    }));
+    let own = json!({
+        "id": 0, "companyName": "Our own company", "companyType": 1, "phone": "555-0100", "ownerResourceID": owner,
+    });
+    // The row is ours and complete: it cannot be refused.
+    insert(tenant, catalogue().known("Companies"), &own).unwrap_or_default();
+    api_user
+}
+
+fn database(state: &State, base: &Url, index: usize) -> Database {
+    let meta = &state.databases[index].meta;
+    let zone = meta.moved_to.as_ref().unwrap_or(base);
+    let url = zone.join(auth::SERVICE).unwrap_or_else(|_| zone.clone());
+    Database { ci: meta.ci, url, resource_id: meta.resource_id }
+}
+
+fn no_database(ci: u64) -> SimulatorError {
+    SimulatorError(format!("there is no database {ci}"))
+}
+
+fn gone(entity: &Entity, id: i64) -> SimulatorError {
+    SimulatorError(format!("there is no {} {id}", entity.def.name))
+}
+
+fn merge(entity: &Entity, row: &mut Row, fields: &Value) -> Result<(), SimulatorError> {
+    let fields = fields.as_object().ok_or_else(|| SimulatorError("a row is a JSON object".to_owned()))?;
+    for name in fields.keys() {
+        let known = entity.field(name).is_some() || name.eq_ignore_ascii_case("userDefinedFields");
+        if !known {
+            return Err(SimulatorError(format!("{} has no field {name}", entity.def.name)));
+        }
+    }
+    row.merge(entity, fields).map_err(|misfit| SimulatorError(misfit.0))
+}
+
+pub(crate) fn insert(tenant: &mut Tenant, entity: &Entity, fields: &Value) -> Result<i64, SimulatorError> {
+    let mut fields = fields.clone();
+    let family = adjust::FAMILIES.into_iter().find(|family| family.lines == entity.def.plural);
+    let units = family.and_then(|_| fields.as_object_mut().and_then(|row| row.remove("units")));
+    let mut row = Row::empty(entity);
+    merge(entity, &mut row, &fields)?;
+    set_defaults(tenant, entity, &mut row);
+    // Stamps are defaults here: what was given stays.
+    merge(entity, &mut row, &fields)?;
+    complete(tenant, entity, &mut row);
+    let id = tenant.put(entity, row);
+    if let (Some(family), Some(units)) = (family, units) {
+        let count = units.as_i64().ok_or_else(|| SimulatorError("units is a whole number".to_owned()))?;
+        adjust::fill_line(tenant, family, id, count)
+            .map_err(|_| SimulatorError("a line with units needs a contract with dates".to_owned()))?;
+    }
+    Ok(id)
+}
+
+/// Lines take prices from their item; units rows take what follows from their line.
+fn complete(tenant: &Tenant, entity: &Entity, row: &mut Row) {
+    for family in adjust::FAMILIES {
+        if entity.def.plural == family.lines {
+            adjust::price_new_line(tenant, family, row);
+        }
+        if entity.def.plural == family.units {
+            let line = row.get(entity, family.line_field).int().unwrap_or_default();
+            let like = adjust::new_units(tenant, family, line);
+            for (cell, default) in row.cells.iter_mut().zip(&like.cells) {
+                if cell.is_null() {
+                    cell.clone_from(default);
+                }
+            }
+            keep_given_prices(entity, row);
+        }
+    }
+}
+
+/// A units row that was given its total has its price per unit from that.
+fn keep_given_prices(entity: &Entity, row: &mut Row) {
+    let units = row.get(entity, "units").int().and_then(|units| parse_decimal(&units.to_string()));
+    for (total, each) in [("cost", "_unitCost"), ("price", "_unitPrice")] {
+        if let (Some(total), Some(units)) = (row.get(entity, total).decimal(), units)
+            && let Some(per_unit) = total.checked_div(units)
+        {
+            row.set(entity, each, Cell::Decimal(per_unit.round_dp(4)));
+        }
+    }
+    let given = ["cost", "price", "internalCurrencyPrice"].map(|field| row.get(entity, field).clone());
+    adjust::extend_prices(entity, row);
+    for (field, cell) in ["cost", "price", "internalCurrencyPrice"].into_iter().zip(given) {
+        if !cell.is_null() {
+            row.set(entity, field, cell);
+        }
+    }
+}
+
+fn raw(entity: &Entity, row: &Row) -> Value {
+    let object: Map<String, Value> = row.to_json(entity, &jiff::tz::TimeZone::UTC, false);
+    Value::Object(object)
+}

@@ -1,0 +1,153 @@
+//! Named switches: what nobody outside Autotask has confirmed, each with its other values.
+
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+/// How the simulated Autotask behaves where its behaviour is not confirmed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Switches {
+    /// Adjustments that end at 0 units.
+    pub zero_units: Allow,
+    /// Adjustments whose effective date lies in an approved and posted period.
+    pub posted_period: Allow,
+    /// Seconds of clock until reads of units rows show an adjustment.
+    pub units_lag_seconds: u64,
+    /// Units rows of periods that have not begun.
+    pub future_rows: FutureRows,
+    /// How date-only values are shown.
+    pub date_values: DateValues,
+    /// What becomes of `MaxRecords` with a capital M; `maxRecords` always counts.
+    pub max_records_capital: MaxRecordsCapital,
+    /// The answer once the hourly threshold is used up.
+    pub hourly_cap: HourlyCap,
+    /// The answer of `GET /{Entity}/{id}` for a row that is not there.
+    pub missing_item: MissingItem,
+    /// The form of `contractPeriodType`.
+    pub contract_period_type: PeriodTypeForm,
+    /// Where monthly billing periods begin.
+    pub period_start: PeriodStart,
+    /// The JSON type of `userAccessFor…`.
+    pub user_access: UserAccessForm,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Self {
+            zero_units: Allow::Accepted,
+            posted_period: Allow::Accepted,
+            units_lag_seconds: 0,
+            future_rows: FutureRows::ToContractEnd,
+            date_values: DateValues::UtcMidnight,
+            max_records_capital: MaxRecordsCapital::Ignored,
+            hourly_cap: HourlyCap::TooManyRequests,
+            missing_item: MissingItem::NotFound,
+            contract_period_type: PeriodTypeForm::Number,
+            period_start: PeriodStart::ContractStart,
+            user_access: UserAccessForm::Number,
+        }
+    }
+}
+
+/// Whether something goes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Allow {
+    /// It takes effect.
+    Accepted,
+    /// 500 with a text.
+    Refused,
+}
+
+/// Which units rows can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FutureRows {
+    /// Rows exist to the end of the contract.
+    ToContractEnd,
+    /// Only rows that have begun can be read.
+    BegunOnly,
+}
+
+/// How `2026-12-01` is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DateValues {
+    /// `2026-12-01T00:00:00Z`.
+    UtcMidnight,
+    /// Midnight of this IANA zone, told in UTC: `America/Chicago` gives `2026-12-01T06:00:00Z`.
+    TenantMidnight(String),
+}
+
+impl DateValues {
+    pub(crate) fn zone(&self) -> TimeZone {
+        match self {
+            DateValues::UtcMidnight => TimeZone::UTC,
+            DateValues::TenantMidnight(name) => TimeZone::get(name).unwrap_or(TimeZone::UTC),
+        }
+    }
+}
+
+/// What becomes of `MaxRecords`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MaxRecordsCapital {
+    /// Full pages are served.
+    Ignored,
+    /// It counts like `maxRecords`.
+    Honoured,
+}
+
+/// The answer at the hourly cap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HourlyCap {
+    /// 429 with a text.
+    TooManyRequests,
+    /// 500 with the same text.
+    ServerError,
+    /// 503 with an HTML page.
+    Unavailable,
+    /// 401 without a body.
+    Unauthorized,
+}
+
+/// The answer for a row that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MissingItem {
+    /// 404 with errors.
+    NotFound,
+    /// 200 `{"item":null}`.
+    NullItem,
+}
+
+/// The form of `contractPeriodType`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PeriodTypeForm {
+    /// `1`, `2`, …
+    Number,
+    /// `"m"`, `"q"`, …
+    Letter,
+}
+
+/// Where monthly billing periods begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PeriodStart {
+    /// On the contract's start day of each month.
+    ContractStart,
+    /// On the 1st; a first period may be shorter.
+    FirstOfMonth,
+}
+
+/// The JSON type of `userAccessFor…`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UserAccessForm {
+    /// `1`
+    Number,
+    /// `"1"`
+    Text,
+}
