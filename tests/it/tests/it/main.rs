@@ -3,5 +3,6 @@
 
 mod arrows;
 mod autotask_facts;
+mod openapi;
 mod store_contract;
 mod template;
