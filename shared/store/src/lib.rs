@@ -1,9 +1,15 @@
 #![doc = include_str!("../README.md")]
 
 pub mod aws;
+pub mod bus;
 pub mod dynamo;
 pub mod keys;
+pub mod secrets;
+pub mod sqs;
 pub mod table;
 
 pub use aws::{Clients, Settings, clients};
+pub use bus::Bus;
 pub use dynamo::Dynamo;
+pub use secrets::SecretsManager;
+pub use sqs::Sqs;
