@@ -1,1 +1,8 @@
-fn main() {}
+//! The Lambda function `zone-discover`.
+
+use runtime::{Needs, StartError};
+
+#[tokio::main]
+async fn main() -> Result<(), StartError> {
+    runtime::serve_http(Needs::http(), zone_discover::routes()).await
+}

@@ -133,26 +133,41 @@ fn refused(at: &str, error: &serde_json::Error) -> ApiError {
 /// serde's words without the value that was refused, at the field that they are about.
 fn rule(at: &str, words: &str) -> Problem {
     let words = words.rsplit_once(" at line ").map_or(words, |(words, _)| words);
-    let name = |words: &str| -> Option<String> {
-        let name = words.split('`').nth(1)?;
-        Some(format!("{at}/{}", escaped(&name.chars().take(NAME_CHARS_MAX).collect::<String>())))
-    };
-    if words.starts_with("unknown field ") {
-        return Problem::field(name(words).unwrap_or_else(|| at.to_owned()), "is not a field of this request");
-    }
-    if words.starts_with("missing field ") {
-        return Problem::field(name(words).unwrap_or_else(|| at.to_owned()), "is required");
-    }
-    if words.starts_with("duplicate field ") {
-        return Problem::field(name(words).unwrap_or_else(|| at.to_owned()), "stands twice");
+    let about_a_field = [
+        ("unknown field ", "is not a field of this request"),
+        ("missing field ", "is required"),
+        ("duplicate field ", "stands twice"),
+    ];
+    if let Some((_, rule)) = about_a_field.iter().find(|(start, _)| words.starts_with(start)) {
+        return Problem::field(field_in(at, words), *rule);
     }
     let echoes = ["invalid type", "invalid value", "invalid length", "unknown variant"];
     if echoes.iter().any(|start| words.starts_with(start)) {
         // What stands before the last "expected" is the caller's own value.
         let expected = words.rsplit_once(", expected ").map_or("another value", |(_, expected)| expected);
-        return Problem::field(at, format!("must be {expected}"));
+        return Problem::field(at, format!("must be {}", plain(expected)));
     }
     Problem::field(at, words)
+}
+
+/// The field that serde names, below `at`, which may end in it already.
+fn field_in(at: &str, words: &str) -> String {
+    let name: String = words.split('`').nth(1).unwrap_or_default().chars().take(NAME_CHARS_MAX).collect();
+    let last = format!("/{}", escaped(&name));
+    if at.ends_with(&last) { at.to_owned() } else { format!("{at}{last}") }
+}
+
+/// serde's names of types in words of JSON.
+fn plain(expected: &str) -> &str {
+    match expected {
+        "i8" | "i16" | "i32" | "i64" => "a whole number",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more",
+        "f32" | "f64" => "a number",
+        "a sequence" => "a list",
+        "a map" => "an object",
+        structure if structure.starts_with("struct ") => "an object",
+        other => other,
+    }
 }
 
 fn pointer(path: &JsonPath) -> String {

@@ -3,6 +3,8 @@
 
 mod arrows;
 mod autotask_facts;
+mod edge;
 mod openapi;
 mod store_contract;
 mod template;
+mod zone_discover;

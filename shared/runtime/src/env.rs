@@ -1,0 +1,270 @@
+//! The environment, read once at start: each variable is named and checked, and all problems are told together.
+
+use crate::absent::Absent;
+use crate::app::{App, ClaimNames, EdgeConfig};
+use crate::mac::MacKey;
+use crate::system::{SystemClock, SystemIds};
+use crate::telemetry;
+use autotask::zone::ENTRY;
+use autotask::{HostPolicy, HttpTransport, TransportError};
+use domain::Ports;
+use domain::ports::{Clock, Config, QueueName};
+use secrecy::SecretString;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use url::{Host, Url};
+
+/// How long a worker waits for one answer of Autotask.
+const WORKER_REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// The most an API function waits: API Gateway gives up after 30 s.
+const API_REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What a function uses. Only that is asked of the environment, and only that is connected to: any other
+/// port answers that it is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    serves_http: bool,
+    table: bool,
+    secrets: bool,
+    queues: bool,
+    events: bool,
+}
+
+impl Needs {
+    /// An HTTP function: the edge's own settings, and the table for idempotency keys.
+    #[must_use]
+    pub const fn http() -> Self {
+        Self { serves_http: true, table: true, secrets: false, queues: false, events: false }
+    }
+
+    /// A worker, a dispatcher or a receiver of events: the table.
+    #[must_use]
+    pub const fn worker() -> Self {
+        Self { serves_http: false, table: true, secrets: false, queues: false, events: false }
+    }
+
+    /// And connections' credentials.
+    #[must_use]
+    pub const fn secrets(self) -> Self {
+        Self { secrets: true, ..self }
+    }
+
+    /// And the queues, to send.
+    #[must_use]
+    pub const fn queues(self) -> Self {
+        Self { queues: true, ..self }
+    }
+
+    /// And the bus, to publish.
+    #[must_use]
+    pub const fn events(self) -> Self {
+        Self { events: true, ..self }
+    }
+}
+
+/// Why a function does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Variables that are missing or wrong: all of them.
+    #[error("the environment is not complete: {}", .0.join("; "))]
+    Environment(Vec<String>),
+    /// The stack's secret cannot be read.
+    #[error("reading the secret that CURSOR_KEY_SECRET names")]
+    CursorKey(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The HTTP client towards Autotask cannot be built.
+    #[error("building the way to Autotask")]
+    Transport(#[source] TransportError),
+    /// The Lambda runtime ended.
+    #[error("talking to Lambda's runtime API")]
+    Lambda(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// The environment, parsed.
+#[derive(Debug)]
+struct Settings {
+    table: Option<String>,
+    secret_prefix: Option<String>,
+    queues: HashMap<QueueName, String>,
+    bus: Option<String>,
+    cursor_key_secret: Option<String>,
+    claims: ClaimNames,
+    support: String,
+    config: Config,
+    endpoint: Option<String>,
+}
+
+impl App {
+    /// Starts logging, reads the environment and connects what `needs` names.
+    ///
+    /// # Errors
+    /// [`StartError::Environment`] with every missing or wrong variable; otherwise what could not be reached.
+    pub async fn from_env(needs: Needs) -> Result<Self, StartError> {
+        telemetry::start(variable("AWS_LAMBDA_LOG_FORMAT").as_deref(), variable("AWS_LAMBDA_LOG_LEVEL").as_deref());
+        // Both HTTP clients take whichever provider is installed first; a second start in one process is fine.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let settings = Settings::read(needs, &variable)?;
+        let aws = store::Settings { endpoint: settings.endpoint.clone(), ..store::Settings::default() };
+        let clients = store::clients(&aws).await;
+        let mac_key = match &settings.cursor_key_secret {
+            Some(id) => cursor_key(&clients, id).await?,
+            None => MacKey::of_this_process(),
+        };
+        let edge = EdgeConfig { claims: settings.claims.clone(), ..EdgeConfig::new(mac_key, &settings.support) };
+        Ok(Self::new(ports(&clients, settings)?, edge))
+    }
+}
+
+impl Settings {
+    /// Reads what `needs` asks for with `get`.
+    fn read(needs: Needs, get: &dyn Fn(&str) -> Option<String>) -> Result<Self, StartError> {
+        let mut env = Reader { get, problems: Vec::new() };
+        env.on_lambda();
+        let queue = |env: &mut Reader, name, queue| env.needed(needs.queues, name).map(|url| (queue, url));
+        let queues = [
+            queue(&mut env, "SEAT_SYNC_QUEUE_URL", QueueName::SeatSync),
+            queue(&mut env, "MAP_QUEUE_URL", QueueName::Map),
+        ];
+        let config = env.config(needs);
+        let table = env.needed(needs.table, "TABLE_NAME");
+        let secret_prefix = env.needed(needs.secrets, "SECRET_PREFIX");
+        let bus = env.needed(needs.events, "EVENT_BUS_NAME");
+        let cursor_key_secret = env.needed(needs.serves_http, "CURSOR_KEY_SECRET");
+        let support = env.needed(needs.serves_http, "SUPPORT_ADDRESS").unwrap_or_default();
+        let (claims, endpoint) = (env.claims(), env.optional("AWS_ENDPOINT_URL"));
+        match config.filter(|_| env.problems.is_empty()) {
+            Some(config) => {
+                let queues = queues.into_iter().flatten().collect();
+                Ok(Self { table, secret_prefix, queues, bus, cursor_key_secret, claims, support, config, endpoint })
+            }
+            None => Err(StartError::Environment(env.problems)),
+        }
+    }
+}
+
+struct Reader<'a> {
+    get: &'a dyn Fn(&str) -> Option<String>,
+    problems: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn optional(&self, name: &str) -> Option<String> {
+        (self.get)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    fn needed(&mut self, needed: bool, name: &str) -> Option<String> {
+        if !needed {
+            return None;
+        }
+        let value = self.optional(name);
+        if value.is_none() {
+            self.problems.push(format!("{name} is not set"));
+        }
+        value
+    }
+
+    fn on_lambda(&mut self) {
+        if self.optional("AWS_LAMBDA_RUNTIME_API").is_none() {
+            self.problems.push("this program runs on AWS Lambda; on one machine use `cargo run -p local`".to_owned());
+        }
+    }
+
+    fn claims(&self) -> ClaimNames {
+        let usual = ClaimNames::default();
+        ClaimNames {
+            partner_id: self.optional("CLAIM_PARTNER_ID").unwrap_or(usual.partner_id),
+            role: self.optional("CLAIM_ROLE").unwrap_or(usual.role),
+            main_account: self.optional("CLAIM_MAIN_ACCOUNT").unwrap_or(usual.main_account),
+        }
+    }
+
+    /// `None` only together with a problem.
+    fn config(&mut self, needs: Needs) -> Option<Config> {
+        let request_timeout = self.request_timeout(needs);
+        let hosts = self.hosts();
+        let entry = self.optional("AUTOTASK_ZONE_ENTRY").unwrap_or_else(|| ENTRY.to_owned());
+        match hosts.check(&entry) {
+            Ok(checked) => Some(Config { zone_entry: checked.as_url().clone(), hosts, request_timeout }),
+            Err(error) => {
+                self.problems.push(format!("AUTOTASK_ZONE_ENTRY: {error}"));
+                None
+            }
+        }
+    }
+
+    /// Autotask's hosts, and for test engines one on this machine: no deployment can widen it further.
+    fn hosts(&mut self) -> HostPolicy {
+        let Some(text) = self.optional("AUTOTASK_EXTRA_ORIGIN") else { return HostPolicy::autotask() };
+        match Url::parse(&text) {
+            Ok(url) if is_loopback(&url) => HostPolicy::autotask().with_extra_origin(&url),
+            _ => {
+                self.problems.push("AUTOTASK_EXTRA_ORIGIN is not a URL on this machine".to_owned());
+                HostPolicy::autotask()
+            }
+        }
+    }
+
+    /// An API function waits no longer than API Gateway does, whatever is set for all functions together.
+    fn request_timeout(&mut self, needs: Needs) -> Duration {
+        let most = if needs.serves_http { API_REQUEST_TIMEOUT } else { WORKER_REQUEST_TIMEOUT };
+        let Some(text) = self.optional("REQUEST_TIMEOUT_MS") else { return most };
+        match text.parse::<u64>() {
+            Ok(millis) if millis > 0 => Duration::from_millis(millis).min(most),
+            _ => {
+                self.problems.push("REQUEST_TIMEOUT_MS is not a number of milliseconds".to_owned());
+                most
+            }
+        }
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+async fn cursor_key(clients: &store::Clients, id: &str) -> Result<MacKey, StartError> {
+    let answer = clients.secrets.get_secret_value().secret_id(id).send().await;
+    let answer = answer.map_err(|error| StartError::CursorKey(Box::new(error)))?;
+    let secret = SecretString::from(answer.secret_string.unwrap_or_default());
+    MacKey::new(secret).map_err(|short| StartError::CursorKey(Box::new(short)))
+}
+
+fn ports(clients: &store::Clients, settings: Settings) -> Result<Ports, StartError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let absent = Arc::new(Absent);
+    Ok(Ports {
+        storage: match settings.table {
+            Some(table) => Arc::new(store::Dynamo::new(clients.dynamodb.clone(), table)),
+            None => absent.clone(),
+        },
+        secrets: match settings.secret_prefix {
+            Some(prefix) => Arc::new({
+                let _ = prefix;
+                Absent
+            }),
+            None => absent.clone(),
+        },
+        queue: if settings.queues.is_empty() { absent.clone() } else { Arc::new(Absent) },
+        events: match settings.bus {
+            Some(bus) => Arc::new({
+                let _ = bus;
+                Absent
+            }),
+            None => absent,
+        },
+        clock,
+        ids: Arc::new(SystemIds),
+        transport: Arc::new(HttpTransport::new().map_err(StartError::Transport)?),
+        config: Arc::new(settings.config),
+    })
+}
