@@ -316,8 +316,11 @@ pub(crate) fn write_spans(
         if let Some((from, (cost, price))) = prices
             && span.start >= from
         {
-            cost.map(|cost| row.set(units, "_unitCost", Cell::Decimal(cost)));
-            price.map(|price| row.set(units, "_unitPrice", Cell::Decimal(price)));
+            for (field, value) in [("_unitCost", cost), ("_unitPrice", price)] {
+                if let Some(value) = value {
+                    row.set(units, field, Cell::Decimal(value));
+                }
+            }
         }
         if span.id.is_none() || known.as_ref() != Some(&row) {
             extend_prices(units, &mut row);
@@ -348,9 +351,8 @@ pub(crate) fn new_units(tenant: &Tenant, family: &Family, line_id: i64) -> Row {
     row.set(units, "contractID", line.get(lines, "contractID").clone());
     row.set(units, family.item_field, line.get(lines, family.item_field).clone());
     let item = line.get(lines, family.item_field).int().and_then(|id| tenant.row(items, id));
-    let of_item = |field: &str| {
-        item.and_then(|item| items.field(field).map(|at| item.cells[at].clone())).unwrap_or(Cell::Null)
-    };
+    let of_item =
+        |field: &str| item.and_then(|item| items.field(field).map(|at| item.cells[at].clone())).unwrap_or(Cell::Null);
     let of_line = |field: &str| {
         let own = lines.field(field).map(|at| line.cells[at].clone()).filter(|cell| !cell.is_null());
         own.unwrap_or_else(|| of_item(field))

@@ -101,9 +101,7 @@ impl Handler<'_> {
                 self.postpone(state, seq, after_seconds);
                 Outcome::reset()
             }
-            Some(FaultKind::Delay { ms }) => {
-                Outcome { delay_ms: ms, answer: Answer::Respond(self.handle(state)) }
-            }
+            Some(FaultKind::Delay { ms }) => Outcome { delay_ms: ms, answer: Answer::Respond(self.handle(state)) },
             Some(FaultKind::BadPage { how }) => {
                 let response = self.handle(state);
                 let own_page = self.own_page(state);
@@ -222,9 +220,7 @@ fn item(tenant: &Tenant, entity: &crate::schema::Entity, parent: Option<i64>, id
             let items = crate::show::items(tenant, entity, &[&row], None);
             Response::json(200, &json!({ "item": items.into_iter().next() }))
         }
-        None if tenant.switches.missing_item == MissingItem::NullItem => {
-            Response::json(200, &json!({ "item": null }))
-        }
+        None if tenant.switches.missing_item == MissingItem::NullItem => Response::json(200, &json!({ "item": null })),
         None => Refusal::not_found().response(),
     }
 }
@@ -235,11 +231,9 @@ pub(crate) fn renew(tenant: &mut Tenant, contract: i64, start: Option<jiff::civi
 }
 
 fn log(state: &mut State, now: Timestamp, request: &WireRequest, seq: u64, ci: Option<u64>, status: Option<u16>) {
-    let mut body = serde_json::from_slice(&request.body).unwrap_or_else(|_| {
-        match request.body.is_empty() {
-            true => Value::Null,
-            false => json!(String::from_utf8_lossy(&request.body)),
-        }
+    let mut body = serde_json::from_slice(&request.body).unwrap_or_else(|_| match request.body.is_empty() {
+        true => Value::Null,
+        false => json!(String::from_utf8_lossy(&request.body)),
     });
     mask(&mut body);
     let logged = LoggedRequest {

@@ -36,9 +36,9 @@ pub(crate) fn zone(state: &State, base: &Url, request: &WireRequest) -> Response
 pub(crate) fn admit(state: &mut State, request: &WireRequest, resolved: &Resolved) -> Result<usize, Response> {
     let unauthorized = || Response::new(401, "application/json; charset=utf-8", "");
     let user = request.header_text("UserName").unwrap_or_default();
-    let index = state.user(user).ok_or_else(|| {
-        Response::error(500, "The API user name or integration code of the request is not valid.")
-    })?;
+    let index = state
+        .user(user)
+        .ok_or_else(|| Response::error(500, "The API user name or integration code of the request is not valid."))?;
     let meta = &mut state.databases[index].meta;
     if digest(request.header_text("ApiIntegrationCode").unwrap_or_default()) != meta.integration_code {
         return Err(Response::error(500, "IntegrationCode is invalid."));

@@ -112,12 +112,10 @@ impl Cell {
             (Kind::Decimal, Value::String(text)) => {
                 parse_decimal(text.trim()).map(Cell::Decimal).ok_or_else(|| unreadable(value))
             }
-            (Kind::Instant, Value::String(text)) => parse_instant(text)
-                .map(Cell::instant)
-                .ok_or_else(|| unreadable(value)),
-            (Kind::Date, Value::String(text)) => {
-                parse_date(text).map(Cell::Date).ok_or_else(|| unreadable(value))
+            (Kind::Instant, Value::String(text)) => {
+                parse_instant(text).map(Cell::instant).ok_or_else(|| unreadable(value))
             }
+            (Kind::Date, Value::String(text)) => parse_date(text).map(Cell::Date).ok_or_else(|| unreadable(value)),
             _ => Err(unreadable(value)),
         }
     }
@@ -181,10 +179,9 @@ fn decimal_json(number: Decimal) -> Value {
 
 fn unreadable(value: &Value) -> Misfit {
     match value {
-        Value::Bool(flag) => Misfit(format!(
-            "Unexpected character encountered while parsing value: {}.",
-            if *flag { 't' } else { 'f' }
-        )),
+        Value::Bool(flag) => {
+            Misfit(format!("Unexpected character encountered while parsing value: {}.", if *flag { 't' } else { 'f' }))
+        }
         Value::String(text) => Misfit(format!("Could not convert string to the type of the field: {text}.")),
         other => Misfit(format!("Error converting value {other} to the type of the field.")),
     }

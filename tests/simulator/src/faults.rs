@@ -156,12 +156,7 @@ pub struct ActiveFault {
 }
 
 /// The first fault in force that fits and whose dice fall. Counts dice and hits.
-pub(crate) fn pick(
-    faults: &mut [ActiveFault],
-    request: &WireRequest,
-    ci: Option<u64>,
-    seed: u64,
-) -> Option<FaultKind> {
+pub(crate) fn pick(faults: &mut [ActiveFault], request: &WireRequest, ci: Option<u64>, seed: u64) -> Option<FaultKind> {
     let fits = |active: &&mut ActiveFault| {
         active.fault.times.is_none_or(|times| active.hits < times) && active.fault.matches.fits(request, ci)
     };
@@ -182,10 +177,8 @@ impl ActiveFault {
         let seed = self.fault.seed.unwrap_or_else(|| mix(seed ^ self.id));
         let roll = mix(seed.wrapping_add(self.rolls)) % SIDES;
         self.rolls += 1;
-        let wanted = Decimal::try_from(probability)
-            .ok()
-            .and_then(|share| (share * Decimal::from(SIDES)).to_u64())
-            .unwrap_or(0);
+        let wanted =
+            Decimal::try_from(probability).ok().and_then(|share| (share * Decimal::from(SIDES)).to_u64()).unwrap_or(0);
         roll < wanted
     }
 }
@@ -229,9 +222,7 @@ fn glob_fits(glob: &str, text: &str) -> bool {
 pub(crate) fn prescribed(status: u16, body: &Value) -> Response {
     match body {
         Value::Null => Response::new(status, "text/plain", ""),
-        Value::String(text) if text.trim_start().starts_with('<') => {
-            Response::new(status, "text/html", text.clone())
-        }
+        Value::String(text) if text.trim_start().starts_with('<') => Response::new(status, "text/html", text.clone()),
         Value::String(text) => Response::new(status, "text/plain", text.clone()),
         other => Response::json(status, other),
     }
@@ -240,9 +231,7 @@ pub(crate) fn prescribed(status: u16, body: &Value) -> Response {
 /// Spoils a list.
 pub(crate) fn spoil(how: BadPage, response: Response, request_url: &str, own_page: &str) -> Response {
     match how {
-        BadPage::Html => {
-            Response::html(200, "<!DOCTYPE html><html><body><h1>Please stand by</h1></body></html>")
-        }
+        BadPage::Html => Response::html(200, "<!DOCTYPE html><html><body><h1>Please stand by</h1></body></html>"),
         BadPage::Truncated => {
             let half = response.body.len() / 2;
             Response { body: response.body.slice(..half), ..response }
@@ -290,8 +279,7 @@ mod tests {
                 rolls: 0,
             }];
             let request = WireRequest::new(Method::GET, "/x");
-            let falls: Vec<bool> =
-                (0..10_000).map(|_| pick(&mut faults, &request, None, 0).is_some()).collect();
+            let falls: Vec<bool> = (0..10_000).map(|_| pick(&mut faults, &request, None, 0).is_some()).collect();
             (falls, faults[0].hits)
         };
         let (first, hits) = fall(7);

@@ -168,9 +168,7 @@ impl Reader<'_> {
 
 /// A member of an object, its name in any case.
 pub(crate) fn member<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    object.get(name).or_else(|| {
-        object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-    })
+    object.get(name).or_else(|| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
 }
 
 fn compare(comparison: Comparison, kind: Kind, value: &Value) -> Result<Check, String> {
@@ -205,10 +203,9 @@ fn scalar(kind: Kind, value: &Value) -> Result<Option<Scalar>, String> {
         },
         (Kind::Bool, _) => Err(misfit()),
         (_, Value::Null) => Ok(None),
-        (Kind::Int | Kind::Long, Value::Bool(flag)) => Err(format!(
-            "Unexpected character encountered while parsing value: {}.",
-            if *flag { 't' } else { 'f' }
-        )),
+        (Kind::Int | Kind::Long, Value::Bool(flag)) => {
+            Err(format!("Unexpected character encountered while parsing value: {}.", if *flag { 't' } else { 'f' }))
+        }
         (Kind::Int | Kind::Long, Value::Number(number)) => {
             number.as_i64().map(|number| Some(Scalar::Int(number))).ok_or_else(misfit)
         }

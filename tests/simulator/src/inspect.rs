@@ -106,8 +106,7 @@ fn switches(simulator: &Simulator, request: &WireRequest) -> Answer {
         for (name, value) in changes {
             all[name] = value;
         }
-        let switches: Switches =
-            serde_json::from_value(all).map_err(|error| Trouble::Invalid(error.to_string()))?;
+        let switches: Switches = serde_json::from_value(all).map_err(|error| Trouble::Invalid(error.to_string()))?;
         simulator.switches_mut(|held| *held = switches);
     }
     Ok(Response::json(200, &json!(simulator.switches())))

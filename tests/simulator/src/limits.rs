@@ -52,9 +52,7 @@ pub(crate) fn over_the_hour(answer: HourlyCap, threshold: u32) -> Response {
     match answer {
         HourlyCap::TooManyRequests => Response::error(429, text),
         HourlyCap::ServerError => Response::error(500, text),
-        HourlyCap::Unavailable => {
-            Response::html(503, "<html><body><h1>Service Unavailable</h1></body></html>")
-        }
+        HourlyCap::Unavailable => Response::html(503, "<html><body><h1>Service Unavailable</h1></body></html>"),
         HourlyCap::Unauthorized => Response::new(401, "application/json", ""),
     }
 }

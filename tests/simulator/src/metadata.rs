@@ -60,12 +60,8 @@ fn has_verb(entity: &Entity, verb: &str) -> bool {
 
 /// `GET /{Entity}/entityInformation/fields`.
 pub(crate) fn fields(tenant: &Tenant, entity: &Entity) -> Response {
-    let fields: Vec<Value> = entity
-        .fields
-        .iter()
-        .filter(|field| !field.internal)
-        .map(|field| describe(tenant, entity, field))
-        .collect();
+    let fields: Vec<Value> =
+        entity.fields.iter().filter(|field| !field.internal).map(|field| describe(tenant, entity, field)).collect();
     Response::json(200, &json!({ "fields": fields }))
 }
 
@@ -93,8 +89,7 @@ fn describe(tenant: &Tenant, entity: &Entity, field: &Field) -> Value {
 /// Values are strings here, though the field itself holds a number.
 fn picklist(tenant: &Tenant, field: &Field) -> Value {
     let Some(picks) = field.picklist else { return Value::Null };
-    let letters = field.name == "contractPeriodType"
-        && tenant.switches.contract_period_type == PeriodTypeForm::Letter;
+    let letters = field.name == "contractPeriodType" && tenant.switches.contract_period_type == PeriodTypeForm::Letter;
     picks
         .iter()
         .zip(1..)

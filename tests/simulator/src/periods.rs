@@ -31,10 +31,9 @@ pub(crate) fn periods(start: Date, end: Date, period_type: i64, begin: PeriodSta
     let mut periods = Vec::new();
     for number in 0..PERIODS_MAX {
         // Counted from the anchor, not from the last period: the 31st stays the 31st.
-        let (Ok(first), Ok(next)) = (
-            anchor.checked_add((months * number).months()),
-            anchor.checked_add((months * (number + 1)).months()),
-        ) else {
+        let (Ok(first), Ok(next)) =
+            (anchor.checked_add((months * number).months()), anchor.checked_add((months * (number + 1)).months()))
+        else {
             break;
         };
         let last = next.yesterday().unwrap_or(next);

@@ -186,4 +186,3 @@ fn write(state: &State, path: &Path) -> io::Result<()> {
     line(Record::Late(state.late.clone()))?;
     file.flush()
 }
-

@@ -17,15 +17,30 @@ use crate::table::{Row, Table};
 use crate::wire::{Response, WireRequest};
 
 /// `POST …/query` with a body, or `GET …/query?search=`.
-pub(crate) fn first_page(tenant: &Tenant, entity: &Entity, request: &WireRequest, base: &str) -> Result<Response, Refusal> {
+pub(crate) fn first_page(
+    tenant: &Tenant,
+    entity: &Entity,
+    request: &WireRequest,
+    base: &str,
+) -> Result<Response, Refusal> {
     let asked = asked(request)?;
     let query = Query::read(tenant, entity, &asked)?;
-    let page = Page { page_size: query.page_size, previous_ids: Vec::new(), next_ids: vec![BEGIN], ..Page::of(request, &asked) };
+    let page = Page {
+        page_size: query.page_size,
+        previous_ids: Vec::new(),
+        next_ids: vec![BEGIN],
+        ..Page::of(request, &asked)
+    };
     Ok(serve(tenant, entity, &query, &page, request, base))
 }
 
 /// `…/query/next?paging=`, by the verb that began and with the same query.
-pub(crate) fn next_page(tenant: &Tenant, entity: &Entity, request: &WireRequest, base: &str) -> Result<Response, Refusal> {
+pub(crate) fn next_page(
+    tenant: &Tenant,
+    entity: &Entity,
+    request: &WireRequest,
+    base: &str,
+) -> Result<Response, Refusal> {
     let page: Page = request
         .parameter("paging")
         .and_then(|paging| serde_json::from_str(&paging).ok())
@@ -57,7 +72,10 @@ pub(crate) fn children(tenant: &Tenant, entity: &Entity, parent: i64) -> Respons
         Err(_) => Vec::new(),
     };
     let items = show::items(tenant, entity, &found, None);
-    Response::json(200, &json!({ "items": items, "pageDetails": details(found.len(), tenant.db.meta.page_size, None, None) }))
+    Response::json(
+        200,
+        &json!({ "items": items, "pageDetails": details(found.len(), tenant.db.meta.page_size, None, None) }),
+    )
 }
 
 /// One row as a reader sees it now.
@@ -87,9 +105,7 @@ impl Query {
         let honoured = tenant.switches.max_records_capital == MaxRecordsCapital::Honoured;
         let wanted = asked
             .iter()
-            .find(|(name, _)| {
-                *name == "maxRecords" || (honoured && name.eq_ignore_ascii_case("maxRecords"))
-            })
+            .find(|(name, _)| *name == "maxRecords" || (honoured && name.eq_ignore_ascii_case("maxRecords")))
             .and_then(|(_, value)| value.as_u64())
             .and_then(|wanted| usize::try_from(wanted).ok())
             .filter(|wanted| *wanted > 0);
@@ -184,10 +200,7 @@ fn serve(tenant: &Tenant, entity: &Entity, query: &Query, page: &Page, request: 
     let mut found = find(tenant, entity, &query.filter, page.begin(), query.page_size.saturating_add(1));
     let more = found.len() > query.page_size;
     found.truncate(query.page_size);
-    let next = found
-        .last()
-        .filter(|_| more)
-        .map(|row| page.after(row.id(entity)).url(entity, request, base));
+    let next = found.last().filter(|_| more).map(|row| page.after(row.id(entity)).url(entity, request, base));
     let previous = page.before().map(|page| page.url(entity, request, base));
     let items = show::items(tenant, entity, &found, query.include.as_deref());
     Response::json(

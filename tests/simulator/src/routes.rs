@@ -84,10 +84,7 @@ pub(crate) fn resolve(method: &Method, path: &str) -> Resolved {
 fn decode(segment: &str) -> String {
     // A `+` in a path is a plus; form decoding would make it a space.
     let escaped = segment.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
-    url::form_urlencoded::parse(escaped.as_bytes())
-        .next()
-        .map(|(text, _)| text.into_owned())
-        .unwrap_or_default()
+    url::form_urlencoded::parse(escaped.as_bytes()).next().map(|(text, _)| text.into_owned()).unwrap_or_default()
 }
 
 fn lead(method: &Method, rest: &[&str]) -> Target {
@@ -177,9 +174,10 @@ fn maker(named: &[&str]) -> (Option<&'static Entity>, Maker) {
 }
 
 fn child(root: &str, segment: &str) -> Option<&'static Entity> {
-    catalogue().entities.iter().find(|entity| {
-        entity.def.child.as_ref().is_some_and(|child| child.parent == root && child.segment == segment)
-    })
+    catalogue()
+        .entities
+        .iter()
+        .find(|entity| entity.def.child.as_ref().is_some_and(|child| child.parent == root && child.segment == segment))
 }
 
 /// Only patterns of known entities get here; the entity is always there.

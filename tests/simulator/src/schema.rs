@@ -102,19 +102,14 @@ pub fn served_fields() -> BTreeMap<String, Vec<String>> {
 fn build() -> Catalogue {
     let models: BTreeMap<String, BTreeMap<String, Value>> =
         serde_json::from_str(MODELS).expect("models.json is part of this crate and is valid");
-    let entities: Vec<Entity> = ENTITIES
-        .iter()
-        .enumerate()
-        .map(|(id, def)| entity(id, def, &models[def.name]))
-        .collect();
+    let entities: Vec<Entity> =
+        ENTITIES.iter().enumerate().map(|(id, def)| entity(id, def, &models[def.name])).collect();
     let operations = OPERATIONS
         .lines()
         .filter(|line| !line.starts_with('#'))
         .filter_map(|line| line.split_once('\t'))
         .filter(|(path, _)| is_served(path))
-        .map(|(path, verbs)| {
-            (path.to_owned(), verbs.split_whitespace().map(str::to_owned).collect())
-        })
+        .map(|(path, verbs)| (path.to_owned(), verbs.split_whitespace().map(str::to_owned).collect()))
         .collect();
     Catalogue { entities, operations }
 }
@@ -129,9 +124,9 @@ fn is_served(path: &str) -> bool {
     }
     let segments: Vec<&str> = path.trim_start_matches("/V1.0/").split('/').collect();
     match segments.as_slice() {
-        [root, "{parentId}", segment, ..] => ENTITIES.iter().any(|def| {
-            def.child.as_ref().is_some_and(|child| child.parent == *root && child.segment == *segment)
-        }),
+        [root, "{parentId}", segment, ..] => ENTITIES
+            .iter()
+            .any(|def| def.child.as_ref().is_some_and(|child| child.parent == *root && child.segment == *segment)),
         // `Companies/{id}/invoiceSettings` is an entity of its own, not yet here.
         [_, "{id}", _, ..] => false,
         [root, ..] => ENTITIES.iter().any(|def| def.plural == *root),
@@ -145,10 +140,7 @@ fn entity(id: EntityId, def: &'static EntityDef, model: &BTreeMap<String, Value>
         .filter(|(name, _)| *name != "userDefinedFields")
         .map(|(name, kind)| field(def, wire_name(name), kind.as_str().unwrap_or_default()))
         .collect();
-    fields.extend(def.internal.iter().map(|name| Field {
-        internal: true,
-        ..field(def, (*name).to_owned(), "double")
-    }));
+    fields.extend(def.internal.iter().map(|name| Field { internal: true, ..field(def, (*name).to_owned(), "double") }));
     let by_name = fields
         .iter()
         .enumerate()
@@ -185,8 +177,7 @@ fn field(def: &'static EntityDef, name: String, model_type: &str) -> Field {
             .map(|(_, picks)| *picks)
             .unwrap_or_else(|| unreachable!("no picklist {list}"))
     });
-    let references =
-        def.references.iter().find(|(field, _)| *field == name).map(|(_, plural)| *plural);
+    let references = def.references.iter().find(|(field, _)| *field == name).map(|(_, plural)| *plural);
     Field {
         kind,
         required: named(def.required),
@@ -219,8 +210,15 @@ mod tests {
         for entity in &catalogue().entities {
             let def = entity.def;
             let lists = [
-                def.required, def.not_queryable, def.read_only, def.fixed, def.dates, def.costs,
-                def.internal, def.stamped, def.touched,
+                def.required,
+                def.not_queryable,
+                def.read_only,
+                def.fixed,
+                def.dates,
+                def.costs,
+                def.internal,
+                def.stamped,
+                def.touched,
             ];
             let pairs = def
                 .picklists

@@ -58,7 +58,10 @@ impl From<Infallible> for Closed {
     }
 }
 
-async fn respond(simulator: Simulator, request: http::Request<Incoming>) -> Result<http::Response<Full<Bytes>>, Closed> {
+async fn respond(
+    simulator: Simulator,
+    request: http::Request<Incoming>,
+) -> Result<http::Response<Full<Bytes>>, Closed> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Closed)?.to_bytes();
     let request = WireRequest {
@@ -89,7 +92,8 @@ impl Simulator {
 
 fn to_http(response: Response) -> http::Response<Full<Bytes>> {
     let mut built = http::Response::new(Full::new(response.body));
-    *built.status_mut() = http::StatusCode::from_u16(response.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    *built.status_mut() =
+        http::StatusCode::from_u16(response.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in response.headers {
         if let (Ok(name), Ok(value)) = (name.parse::<http::HeaderName>(), value.parse::<http::HeaderValue>()) {
             built.headers_mut().insert(name, value);

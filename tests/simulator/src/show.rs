@@ -41,9 +41,7 @@ pub(crate) fn include(entity: &Entity, names: Vec<String>) -> Result<Vec<Include
 pub(crate) fn items(tenant: &Tenant, entity: &Entity, rows: &[&Row], include: Option<&[Include]>) -> Vec<Value> {
     let with_udfs = rows.iter().any(|row| !row.udfs.is_empty());
     let zone = tenant.switches.date_values.zone();
-    rows.iter()
-        .map(|row| Value::Object(item(tenant, entity, row, include, with_udfs, &zone)))
-        .collect()
+    rows.iter().map(|row| Value::Object(item(tenant, entity, row, include, with_udfs, &zone))).collect()
 }
 
 fn item(
@@ -84,9 +82,11 @@ fn item(
 
 fn some_udfs(entity: &Entity, row: &Row, wanted: &[&str]) -> Value {
     let all = row.udfs_json(entity);
-    let kept = all.as_array().into_iter().flatten().filter(|item| {
-        item["name"].as_str().is_some_and(|name| wanted.contains(&name))
-    });
+    let kept = all
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|item| item["name"].as_str().is_some_and(|name| wanted.contains(&name)));
     json!(kept.collect::<Vec<_>>())
 }
 

@@ -251,7 +251,8 @@ impl Simulator {
     /// Renews a contract as a person does; `start` is by default the day after its end.
     pub fn renew(&self, ci: u64, contract: i64, start: Option<Date>) -> Result<i64, SimulatorError> {
         self.with_tenant(ci, "Contracts", |tenant, entity| {
-            api::renew(tenant, contract, start).map_err(|_| SimulatorError(format!("{} {contract} cannot be renewed", entity.def.name)))
+            api::renew(tenant, contract, start)
+                .map_err(|_| SimulatorError(format!("{} {contract} cannot be renewed", entity.def.name)))
         })
     }
 
@@ -362,9 +363,8 @@ impl Simulator {
     ) -> Result<T, SimulatorError> {
         self.changing(|state, setting| {
             let index = state.database(ci).ok_or_else(|| no_database(ci))?;
-            let entity = catalogue()
-                .entity(entity)
-                .ok_or_else(|| SimulatorError(format!("there is no entity {entity}")))?;
+            let entity =
+                catalogue().entity(entity).ok_or_else(|| SimulatorError(format!("there is no entity {entity}")))?;
             change(&mut state.tenant(index, setting.now), entity)
         })
     }
@@ -401,12 +401,18 @@ fn meta(spec: DatabaseSpec, ci: u64) -> Meta {
 fn furnish(tenant: &mut Tenant, username: &str) -> i64 {
     let resources = catalogue().known("Resources");
     let resource = |tenant: &mut Tenant, row: Value| insert(tenant, resources, &row).unwrap_or_default();
-    let owner = resource(tenant, json!({
-        "firstName": "Morgan", "lastName": "Reyes", "userName": "mreyes", "licenseType": 1,
-    }));
-    let api_user = resource(tenant, json!({
-        "firstName": "API", "lastName": "User", "userName": username, "licenseType": 7,
-    }));
+    let owner = resource(
+        tenant,
+        json!({
+            "firstName": "Morgan", "lastName": "Reyes", "userName": "mreyes", "licenseType": 1,
+        }),
+    );
+    let api_user = resource(
+        tenant,
+        json!({
+            "firstName": "API", "lastName": "User", "userName": username, "licenseType": 7,
+        }),
+    );
     let own = json!({
         "id": 0, "companyName": "Our own company", "companyType": 1, "phone": "555-0100", "ownerResourceID": owner,
     });
@@ -460,8 +466,12 @@ pub(crate) fn insert(tenant: &mut Tenant, entity: &Entity, fields: &Value) -> Re
     Ok(id)
 }
 
-/// Lines take prices from their item; units rows take what follows from their line.
+/// Companies get an owner, lines the prices of their item, units rows what follows from their line.
 fn complete(tenant: &Tenant, entity: &Entity, row: &mut Row) {
+    if entity.def.plural == "Companies" && row.get(entity, "ownerResourceID").is_null() {
+        let owner = tenant.db.table(catalogue().known("Resources")).rows.keys().next();
+        row.set(entity, "ownerResourceID", owner.map_or(Cell::Null, |id| Cell::Int(*id)));
+    }
     for family in adjust::FAMILIES {
         if entity.def.plural == family.lines {
             adjust::price_new_line(tenant, family, row);

@@ -86,7 +86,15 @@ mod tests {
     fn table(spans: &[Span]) -> Vec<String> {
         spans
             .iter()
-            .map(|span| format!("{} {}..{} {}", span.id.map_or("new".to_owned(), |id| id.to_string()), span.start, span.end, span.units))
+            .map(|span| {
+                format!(
+                    "{} {}..{} {}",
+                    span.id.map_or("new".to_owned(), |id| id.to_string()),
+                    span.start,
+                    span.end,
+                    span.units
+                )
+            })
             .collect()
     }
 

@@ -130,14 +130,11 @@ pub struct Access {
 
 impl Access {
     /// Everything.
-    pub const ALL: Access =
-        Access { view: Level::All, add: Level::All, edit: Level::All, delete: Level::All };
+    pub const ALL: Access = Access { view: Level::All, add: Level::All, edit: Level::All, delete: Level::All };
     /// Nothing.
-    pub const NONE: Access =
-        Access { view: Level::None, add: Level::None, edit: Level::None, delete: Level::None };
+    pub const NONE: Access = Access { view: Level::None, add: Level::None, edit: Level::None, delete: Level::None };
     /// Look, but do not touch.
-    pub const VIEW: Access =
-        Access { view: Level::All, add: Level::None, edit: Level::None, delete: Level::None };
+    pub const VIEW: Access = Access { view: Level::All, add: Level::None, edit: Level::None, delete: Level::None };
 }
 
 /// One permission.

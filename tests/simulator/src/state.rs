@@ -37,8 +37,11 @@ pub(crate) struct Db {
     pub(crate) tables: Vec<Table>,
     pub(crate) usage: Usage,
     /// Units rows of a line as they were before an adjustment that readers do not see yet.
-    pub(crate) before: HashMap<(EntityId, i64), Vec<(Timestamp, Vec<Row>)>>,
+    pub(crate) before: HashMap<(EntityId, i64), Vec<Snapshot>>,
 }
+
+/// The rows of a line until an instant.
+pub(crate) type Snapshot = (Timestamp, Vec<Row>);
 
 /// What is known of a database besides its rows.
 #[derive(Clone, Debug, Serialize, Deserialize)]

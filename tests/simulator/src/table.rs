@@ -51,8 +51,7 @@ impl Row {
         }
         for item in list.as_array().map(Vec::as_slice).unwrap_or_default() {
             let name = item.get("name").and_then(Value::as_str).unwrap_or_default();
-            let Some(known) = entity.def.udfs.iter().find(|known| known.eq_ignore_ascii_case(name))
-            else {
+            let Some(known) = entity.def.udfs.iter().find(|known| known.eq_ignore_ascii_case(name)) else {
                 return Err(Misfit(format!("Unable to find {name} in the {} Entity.", entity.def.name)));
             };
             self.udfs.retain(|(held, _)| held != known);
@@ -92,7 +91,8 @@ impl Row {
 pub(crate) fn read_cell(entity: &Entity, at: usize, value: &Value) -> Result<Cell, Misfit> {
     let field = &entity.fields[at];
     if let (Some(picks), Value::String(text)) = (field.picklist, value)
-        && let Some((number, ..)) = picks.iter().find(|(_, letter, _)| !letter.is_empty() && letter.eq_ignore_ascii_case(text))
+        && let Some((number, ..)) =
+            picks.iter().find(|(_, letter, _)| !letter.is_empty() && letter.eq_ignore_ascii_case(text))
     {
         return Ok(Cell::Int(*number));
     }
@@ -112,7 +112,11 @@ impl Table {
         Self {
             rows: BTreeMap::new(),
             next_id: entity.def.first_id,
-            index: entity.fields.iter().map(|field| is_indexed(field.indexed, field.kind).then(BTreeMap::new)).collect(),
+            index: entity
+                .fields
+                .iter()
+                .map(|field| is_indexed(field.indexed, field.kind).then(BTreeMap::new))
+                .collect(),
         }
     }
 

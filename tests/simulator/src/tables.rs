@@ -110,7 +110,10 @@ pub(crate) const PICKLISTS: &[(&str, &[Pick])] = &[
         ],
     ),
     ("contractCategory", &[(1, "", "Standard"), (2, "", "Managed Services")]),
-    ("billingPreference", &[(1, "", "Immediately without reviewing"), (2, "", "Manually"), (3, "", "On Timesheet Approval")]),
+    (
+        "billingPreference",
+        &[(1, "", "Immediately without reviewing"), (2, "", "Manually"), (3, "", "On Timesheet Approval")],
+    ),
     ("billingCodeType", &[(0, "", "System"), (1, "", "Normal"), (2, "", "Non Billable")]),
     (
         "useType",

@@ -37,9 +37,7 @@ impl WireRequest {
 
     /// The same request with one more header; a name or value that HTTP forbids is left out.
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        if let (Ok(name), Ok(value)) =
-            (name.parse::<http::HeaderName>(), value.parse::<http::HeaderValue>())
-        {
+        if let (Ok(name), Ok(value)) = (name.parse::<http::HeaderName>(), value.parse::<http::HeaderValue>()) {
             self.headers.insert(name, value);
         }
         self
@@ -102,11 +100,7 @@ const HTML: &str = "text/html";
 
 impl Response {
     pub(crate) fn new(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
-        Self {
-            status,
-            headers: vec![("content-type".to_owned(), content_type.to_owned())],
-            body: body.into(),
-        }
+        Self { status, headers: vec![("content-type".to_owned(), content_type.to_owned())], body: body.into() }
     }
 
     pub(crate) fn json(status: u16, body: &Value) -> Self {

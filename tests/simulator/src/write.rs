@@ -88,7 +88,7 @@ fn create(tenant: &mut Tenant, entity: &Entity, body: &Map<String, Value>) -> Re
         }
     }
     behaviour::before_create(tenant, entity, &mut row)?;
-    demand(entity, &row)?;
+    demand(entity, &row, None)?;
     set_defaults(tenant, entity, &mut row);
     check(tenant, entity, &row, None)?;
     behaviour::check_row(tenant, entity, &row)?;
@@ -112,7 +112,8 @@ fn update(
     if whole {
         let costs_kept = !tenant.db.meta.costs_readable;
         for (cell, field) in row.cells.iter_mut().zip(&entity.fields) {
-            if !field.read_only && !field.fixed && !field.internal && !(field.cost && costs_kept) {
+            let kept = field.read_only || field.fixed || field.internal || (field.cost && costs_kept);
+            if !kept {
                 *cell = Cell::Null;
             }
         }
@@ -123,7 +124,7 @@ fn update(
             return Err(Refusal::invalid(format!("{} cannot be updated.", field.name)));
         }
     }
-    demand(entity, &row)?;
+    demand(entity, &row, Some(&before))?;
     stamp(tenant, entity, &mut row, entity.def.touched);
     check(tenant, entity, &row, Some(&before))?;
     behaviour::check_row(tenant, entity, &row)?;
@@ -155,8 +156,13 @@ fn take_over(
     Ok(())
 }
 
-fn demand(entity: &Entity, row: &Row) -> Result<(), Refusal> {
-    for (field, cell) in entity.fields.iter().zip(&row.cells).filter(|(field, _)| field.required) {
+/// Required fields must hold something; what was empty before may stay so.
+fn demand(entity: &Entity, row: &Row, before: Option<&Row>) -> Result<(), Refusal> {
+    for (at, field) in entity.fields.iter().enumerate().filter(|(_, field)| field.required) {
+        let cell = &row.cells[at];
+        if before.is_some_and(|before| before.cells[at] == *cell) {
+            continue;
+        }
         let missing = match cell {
             Cell::Null => true,
             Cell::Text(text) => text.trim().is_empty(),

@@ -5,6 +5,7 @@ mod arrows;
 mod autotask_facts;
 mod edge;
 mod openapi;
+mod simulator;
 mod store_contract;
 mod template;
 mod zone_discover;

@@ -86,7 +86,9 @@ fn end_of_renewal(was: Contract, start: Date) -> Date {
     let months = was
         .start
         .until((Unit::Month, after))
-        .and_then(|span| span.round(jiff::SpanRound::new().smallest(Unit::Month).mode(RoundMode::HalfExpand).relative(was.start)))
+        .and_then(|span| {
+            span.round(jiff::SpanRound::new().smallest(Unit::Month).mode(RoundMode::HalfExpand).relative(was.start))
+        })
         .map_or(12, |span| i32::from(span.get_years()) * 12 + span.get_months())
         .max(1);
     start.checked_add(months.months()).and_then(|next| next.yesterday()).unwrap_or(start)

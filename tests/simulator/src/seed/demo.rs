@@ -152,32 +152,41 @@ impl Seeder<'_> {
     }
 
     fn catalogue(&self, vendor: i64) -> Result<Catalogue, SimulatorError> {
-        let codes = self.insert("BillingCodes", &[
-            json!({ "name": "Software as a Service", "useType": 5, "unitPrice": 0.0, "unitCost": 0.0 }),
-            json!({ "name": "Managed Services", "useType": 5, "unitPrice": 0.0, "unitCost": 0.0 }),
-            json!({ "name": "Hardware", "useType": 2, "unitPrice": 0.0, "unitCost": 0.0 }),
-            json!({ "name": "Remote Support", "useType": 1, "unitPrice": 0.0, "unitCost": 0.0 }),
-        ])?;
+        let codes = self.insert(
+            "BillingCodes",
+            &[
+                json!({ "name": "Software as a Service", "useType": 5, "unitPrice": 0.0, "unitCost": 0.0 }),
+                json!({ "name": "Managed Services", "useType": 5, "unitPrice": 0.0, "unitCost": 0.0 }),
+                json!({ "name": "Hardware", "useType": 2, "unitPrice": 0.0, "unitCost": 0.0 }),
+                json!({ "name": "Remote Support", "useType": 1, "unitPrice": 0.0, "unitCost": 0.0 }),
+            ],
+        )?;
         let service = |name: &str, code: i64, price: &str, cost: &str, vendor: Option<i64>| {
             json!({
                 "name": name, "billingCodeID": code, "periodType": 1, "unitPrice": price, "unitCost": cost,
                 "vendorCompanyID": vendor, "invoiceDescription": name,
             })
         };
-        let services = self.insert("Services", &[
-            service("Security Awareness Training (per user)", codes[0], "3.50", "1.75", Some(vendor)),
-            service("Managed Workstation", codes[1], "32.00", "11.40", None),
-            service("Managed Server", codes[1], "145.00", "52.00", None),
-            service("Cloud Backup (per 100 GB)", codes[1], "9.90", "4.20", None),
-            service("Mailbox Protection", codes[1], "2.75", "1.10", None),
-        ])?;
+        let services = self.insert(
+            "Services",
+            &[
+                service("Security Awareness Training (per user)", codes[0], "3.50", "1.75", Some(vendor)),
+                service("Managed Workstation", codes[1], "32.00", "11.40", None),
+                service("Managed Server", codes[1], "145.00", "52.00", None),
+                service("Cloud Backup (per 100 GB)", codes[1], "9.90", "4.20", None),
+                service("Mailbox Protection", codes[1], "2.75", "1.10", None),
+            ],
+        )?;
         let bundle = self.insert("ServiceBundles", &[
             json!({ "name": "Essentials Bundle", "billingCodeID": codes[1], "periodType": 1, "unitPrice": "38.00", "unitCost": "15.30" }),
         ])?[0];
-        self.insert("ServiceBundleServices", &[
-            json!({ "serviceBundleID": bundle, "serviceID": services[1] }),
-            json!({ "serviceBundleID": bundle, "serviceID": services[4] }),
-        ])?;
+        self.insert(
+            "ServiceBundleServices",
+            &[
+                json!({ "serviceBundleID": bundle, "serviceID": services[1] }),
+                json!({ "serviceBundleID": bundle, "serviceID": services[4] }),
+            ],
+        )?;
         self.insert("Products", &[
             json!({ "name": "Firewall FW-40", "productBillingCodeID": codes[2], "unitPrice": "420.00", "unitCost": "310.00", "sku": "FW-40" }),
             json!({ "name": "Access Point AP-7", "productBillingCodeID": codes[2], "unitPrice": "160.00", "unitCost": "118.50", "sku": "AP-7" }),
@@ -224,9 +233,7 @@ impl Seeder<'_> {
 
     /// The vendor's line of every recurring contract, in the order of the contracts; others besides.
     fn lines(&self, contracts: &[i64], catalogue: &Catalogue) -> Result<Vec<i64>, SimulatorError> {
-        let line = |contract: &i64, service: i64, units: i64| {
-            json!({ "contractID": contract, "serviceID": service, "units": units })
-        };
+        let line = |contract: &i64, service: i64, units: i64| json!({ "contractID": contract, "serviceID": service, "units": units });
         let saas: Vec<Value> = contracts
             .iter()
             .enumerate()
@@ -258,7 +265,12 @@ impl Seeder<'_> {
             for row in self.simulator.rows(self.ci, entity)? {
                 let end = row["endDate"].as_str().unwrap_or_default();
                 if end < this_month.as_str() {
-                    self.simulator.patch(self.ci, entity, row["id"].as_i64().unwrap_or_default(), &json!({ "approveAndPostDate": end }))?;
+                    self.simulator.patch(
+                        self.ci,
+                        entity,
+                        row["id"].as_i64().unwrap_or_default(),
+                        &json!({ "approveAndPostDate": end }),
+                    )?;
                 }
             }
         }
@@ -283,7 +295,12 @@ impl Seeder<'_> {
             let start = row["startDate"].as_str().unwrap_or_default();
             if row["contractServiceID"] == json!(line) && start >= from.as_str() && start < to.as_str() {
                 let posted = json!({ "approveAndPostDate": format!("{}T08:30:00Z", self.today) });
-                self.simulator.patch(self.ci, "ContractServiceUnits", row["id"].as_i64().unwrap_or_default(), &posted)?;
+                self.simulator.patch(
+                    self.ci,
+                    "ContractServiceUnits",
+                    row["id"].as_i64().unwrap_or_default(),
+                    &posted,
+                )?;
             }
         }
         Ok(())

@@ -51,9 +51,13 @@ pub fn lines(simulator: &Simulator, ci: u64, count: usize) -> Result<Vec<SeededL
 pub fn lines_of(simulator: &Simulator, ci: u64, spec: LinesSpec) -> Result<Vec<SeededLine>, SimulatorError> {
     let owner = simulator.rows(ci, "Resources")?.first().map(|row| row["id"].clone());
     let code = simulator.insert(ci, "BillingCodes", &[json!({ "name": "Software as a Service", "useType": 5 })])?[0];
-    let service_id = simulator.insert(ci, "Services", &[json!({
-        "name": "Per-user service", "billingCodeID": code, "periodType": 1, "unitPrice": "4.00", "unitCost": "2.00",
-    })])?[0];
+    let service_id = simulator.insert(
+        ci,
+        "Services",
+        &[json!({
+            "name": "Per-user service", "billingCodeID": code, "periodType": 1, "unitPrice": "4.00", "unitCost": "2.00",
+        })],
+    )?[0];
 
     let month = spec.today.first_of_month();
     let start = month.saturating_sub(spec.months_before.months());
@@ -71,18 +75,22 @@ pub fn lines_of(simulator: &Simulator, ci: u64, spec: LinesSpec) -> Result<Vec<S
     let contacts: Vec<Value> = numbers
         .clone()
         .zip(&companies)
-        .map(|(number, company)| json!({
-            "companyID": company, "firstName": "Owner", "lastName": name(number),
-            "emailAddress": address(number), "primaryContact": true,
-        }))
+        .map(|(number, company)| {
+            json!({
+                "companyID": company, "firstName": "Owner", "lastName": name(number),
+                "emailAddress": address(number), "primaryContact": true,
+            })
+        })
         .collect();
     simulator.insert(ci, "Contacts", &contacts)?;
     let contracts: Vec<Value> = companies
         .iter()
-        .map(|company| json!({
-            "companyID": company, "contractName": "Managed Services", "contractType": 7,
-            "startDate": start, "endDate": end, "status": 1,
-        }))
+        .map(|company| {
+            json!({
+                "companyID": company, "contractName": "Managed Services", "contractType": 7,
+                "startDate": start, "endDate": end, "status": 1,
+            })
+        })
         .collect();
     let contracts = simulator.insert(ci, "Contracts", &contracts)?;
     let rows: Vec<Value> = contracts
