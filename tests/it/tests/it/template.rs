@@ -394,6 +394,31 @@ fn snake(text: &str) -> String {
 }
 
 #[test]
+#[ignore = "needs the functions' code"]
+fn a_role_grants_what_its_function_asks_for_when_it_starts() {
+    let template = template();
+    let all = template["Resources"].as_object().unwrap();
+    for (id, function) in functions(&template) {
+        let folder = root().join(function["CodeUri"].as_str().unwrap());
+        let manifest: toml::Table = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap().parse().unwrap();
+        let bins = manifest["bin"].as_array().unwrap();
+        let bin = bins.iter().find(|bin| bin["name"].as_str() == Some(short_name(function))).unwrap();
+        let main = std::fs::read_to_string(folder.join(bin["path"].as_str().unwrap())).unwrap();
+        let role = all[target(&function["Role"]).unwrap()].to_string();
+        let connections_secrets = role.contains(":secret:${AWS::StackName}/");
+        for (need, granted) in [
+            (".secrets()", connections_secrets),
+            (".queues()", role.contains("\"Send\"")),
+            (".events()", role.contains("events:PutEvents")),
+            ("Needs::http()", role.contains("\"CursorKey\"")),
+        ] {
+            assert_eq!(main.contains(need), granted, "{id}: asks for {need}: {}, may: {granted}", main.contains(need));
+        }
+        assert!(role.contains("dynamodb:GetItem"), "{id}");
+    }
+}
+
+#[test]
 fn only_the_secrets_keepers_may_write_secrets_and_only_below_the_stacks_prefix() {
     let template = template();
     for (id, role) in resources(&template, "AWS::IAM::Role") {
