@@ -187,6 +187,12 @@ pub struct Run {
     pub plan_hash: Option<String>,
     /// When the plan was made.
     pub planned_at: Option<Timestamp>,
+    /// Whether a person approved the stored plan: then only lines that still fit it are written.
+    #[serde(default)]
+    pub approved: bool,
+    /// The invocation that works on it, and until when it can: a second delivery of its message waits.
+    #[serde(default)]
+    pub worker: Option<(String, Timestamp)>,
     /// Whether a person asked to stop it.
     #[serde(default)]
     pub cancel_requested: bool,
