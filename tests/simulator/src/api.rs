@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::auth::{self, SERVICE};
-use crate::behaviour;
 use crate::faults::{self, FaultKind};
 use crate::limits::{over_the_hour, thread_limit, threshold_answer};
 use crate::metadata;
@@ -223,11 +222,6 @@ fn item(tenant: &Tenant, entity: &crate::schema::Entity, parent: Option<i64>, id
         None if tenant.switches.missing_item == MissingItem::NullItem => Response::json(200, &json!({ "item": null })),
         None => Refusal::not_found().response(),
     }
-}
-
-/// Renews a contract as a person would.
-pub(crate) fn renew(tenant: &mut Tenant, contract: i64, start: Option<jiff::civil::Date>) -> Result<i64, Refusal> {
-    behaviour::renew(tenant, contract, start)
 }
 
 fn log(state: &mut State, now: Timestamp, request: &WireRequest, seq: u64, ci: Option<u64>, status: Option<u16>) {

@@ -16,6 +16,7 @@ mod persist;
 mod query;
 mod refusal;
 mod routes;
+mod rows;
 mod schema;
 pub mod seed;
 mod server;
@@ -28,6 +29,7 @@ mod switches;
 mod table;
 mod tables;
 mod transport;
+mod units;
 mod wire;
 mod write;
 

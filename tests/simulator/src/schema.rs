@@ -140,6 +140,7 @@ fn entity(id: EntityId, def: &'static EntityDef, model: &BTreeMap<String, Value>
         .filter(|(name, _)| *name != "userDefinedFields")
         .map(|(name, kind)| field(def, wire_name(name), kind.as_str().unwrap_or_default()))
         .collect();
+    fields.extend(def.later.iter().map(|(name, kind)| field(def, (*name).to_owned(), kind)));
     fields.extend(def.internal.iter().map(|name| Field { internal: true, ..field(def, (*name).to_owned(), "double") }));
     let by_name = fields
         .iter()

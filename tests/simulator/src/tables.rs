@@ -28,6 +28,8 @@ pub(crate) struct EntityDef {
     pub(crate) dates: &'static [&'static str],
     /// Hidden from a user that may not read costs.
     pub(crate) costs: &'static [&'static str],
+    /// Fields, and their model types, that the models of 2020 do not have yet.
+    pub(crate) later: &'static [(&'static str, &'static str)],
     /// Kept per row and never shown.
     pub(crate) internal: &'static [&'static str],
     /// Names of user-defined fields; none where the entity has no such fields.
@@ -63,6 +65,7 @@ const PLAIN: EntityDef = EntityDef {
     fixed: &[],
     dates: &[],
     costs: &[],
+    later: &[],
     internal: &[],
     udfs: &[],
     defaults: &[],
@@ -225,7 +228,9 @@ pub(crate) const ENTITIES: &[EntityDef] = &[
             ("exclusionContractID", "Contracts"),
             ("setupFeeBillingCodeID", "BillingCodes"),
         ],
-        read_only: &["contactName", "isCompliant"],
+        read_only: &["contactName", "isCompliant", "lastModifiedDateTime"],
+        later: &[("lastModifiedDateTime", "date-time")],
+        touched: &["lastModifiedDateTime"],
         fixed: &["companyID", "contractType", "contractPeriodType", "exclusionContractID"],
         dates: &["startDate", "endDate"],
         costs: &["estimatedCost"],

@@ -193,7 +193,8 @@ pub(crate) fn set_defaults(tenant: &Tenant, entity: &Entity, row: &mut Row) {
     stamp(tenant, entity, row, entity.def.touched);
 }
 
-fn stamp(tenant: &Tenant, entity: &Entity, row: &mut Row, fields: &[&str]) {
+/// Writes the present instant into some fields.
+pub(crate) fn stamp(tenant: &Tenant, entity: &Entity, row: &mut Row, fields: &[&str]) {
     for name in fields {
         row.set(entity, name, Cell::instant(tenant.now));
     }

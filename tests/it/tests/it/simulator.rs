@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 mod adjustments;
+mod client;
 mod conformance;
 mod faults;
 mod kept;

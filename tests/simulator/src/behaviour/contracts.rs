@@ -10,6 +10,8 @@ use crate::schema::{Entity, catalogue};
 use crate::spans::filled;
 use crate::state::Tenant;
 use crate::table::Row;
+use crate::units;
+use crate::write::stamp;
 
 pub(super) fn check(entity: &Entity, row: &Row) -> Result<(), Refusal> {
     match (row.get(entity, "startDate").date(), row.get(entity, "endDate").date()) {
@@ -22,7 +24,7 @@ pub(super) fn check(entity: &Entity, row: &Row) -> Result<(), Refusal> {
 
 pub(super) fn after_update(tenant: &mut Tenant, entity: &Entity, id: i64, before: &Row) -> Result<(), Refusal> {
     let moved = tenant.row(entity, id).is_some_and(|row| row.get(entity, "endDate") != before.get(entity, "endDate"));
-    if moved { adjust::fit_to_contract(tenant, id) } else { Ok(()) }
+    if moved { units::fit_to_contract(tenant, id) } else { Ok(()) }
 }
 
 /// Renews a contract as a person does in the user interface: the old one ends the day before
@@ -45,13 +47,15 @@ pub(crate) fn renew(tenant: &mut Tenant, id: i64, start: Option<Date>) -> Result
     new.set(entity, "id", Cell::Null);
     new.set(entity, "startDate", Cell::Date(start));
     new.set(entity, "endDate", Cell::Date(end_of_renewal(was, start)));
+    stamp(tenant, entity, &mut new, entity.def.touched);
     let new_id = tenant.put(entity, new);
     let units: Vec<Vec<(Row, i64)>> = FAMILIES.iter().map(|family| lines_of(tenant, family, id, before)).collect();
 
     old.set(entity, "endDate", Cell::Date(before));
     old.set(entity, "renewedContractID", Cell::Int(new_id));
+    stamp(tenant, entity, &mut old, entity.def.touched);
     tenant.put(entity, old);
-    adjust::fit_to_contract(tenant, id)?;
+    units::fit_to_contract(tenant, id)?;
 
     let periods = Contract::read(tenant, new_id)?.periods(tenant);
     for (family, lines) in FAMILIES.into_iter().zip(units) {
@@ -60,7 +64,7 @@ pub(crate) fn renew(tenant: &mut Tenant, id: i64, start: Option<Date>) -> Result
             line.set(entity, "id", Cell::Null);
             line.set(entity, "contractID", Cell::Int(new_id));
             let line_id = tenant.put(entity, line);
-            adjust::write_spans(tenant, family, line_id, &filled(&periods, start, None, count, None), None);
+            units::write_spans(tenant, family, line_id, &filled(&periods, start, None, count, None), None);
         }
     }
     Ok(new_id)
@@ -74,7 +78,7 @@ fn lines_of(tenant: &Tenant, family: &adjust::Family, contract: i64, day: Date) 
         .table(lines)
         .rows_by(lines.at("contractID"), contract)
         .map(|line| {
-            let spans = adjust::spans(tenant, family, line.id(lines));
+            let spans = units::spans(tenant, family, line.id(lines));
             (line.clone(), crate::spans::units_on(&spans, day))
         })
         .collect()

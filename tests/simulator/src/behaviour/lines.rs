@@ -7,6 +7,7 @@ use crate::schema::{Entity, catalogue};
 use crate::state::Tenant;
 use crate::table::Row;
 use crate::tables::RECURRING_SERVICE;
+use crate::units;
 
 pub(super) fn before_create(tenant: &Tenant, entity: &Entity, row: &mut Row) -> Result<(), Refusal> {
     let contract = row.get(entity, "contractID").int().unwrap_or_default();
@@ -36,7 +37,7 @@ pub(super) fn after_update(tenant: &mut Tenant, entity: &Entity, id: i64, before
             .collect();
         for mut row in open {
             row.set(units, kept, cell.clone());
-            adjust::extend_prices(units, &mut row);
+            units::extend_prices(units, &mut row);
             tenant.put(units, row);
         }
     }

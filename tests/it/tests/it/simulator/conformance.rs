@@ -30,6 +30,8 @@ const CHILDREN: &[&str] = &[
     "Contracts/{parentId}/ServiceBundleAdjustments",
     "ServiceBundles/{parentId}/Services",
 ];
+/// Fields that the models of 2020 do not have: the facts name them as new in the Swagger of 2026.
+const LATER: &[(&str, &str, &str)] = &[("Contract", "lastModifiedDateTime", "date-time")];
 const SINGLE: &[&str] =
     &["/V1.0/ThresholdInformation", "/V1.0/Version", "/V1.0/ZoneInformation", "/VersionInformation"];
 
@@ -41,6 +43,16 @@ fn facts() -> BTreeMap<String, BTreeSet<String>> {
         .filter_map(|line| line.split_once('\t'))
         .map(|(path, verbs)| (path.to_owned(), verbs.split_whitespace().map(str::to_owned).collect()))
         .collect()
+}
+
+fn models() -> BTreeMap<String, BTreeMap<String, Value>> {
+    let mut models: BTreeMap<String, BTreeMap<String, Value>> =
+        serde_json::from_str(include_str!("../../../../fixtures/autotask/models.json")).unwrap();
+    for (entity, field, kind) in LATER {
+        let known = models.get_mut(*entity).unwrap().insert((*field).to_owned(), json!(kind));
+        assert!(known.is_none(), "{entity}.{field} is no longer an exception");
+    }
+    models
 }
 
 fn belongs(path: &str) -> bool {
@@ -90,8 +102,7 @@ fn routes_of_other_entities_are_unknown() {
 
 #[test]
 fn every_field_that_is_served_exists_in_the_models_and_every_model_field_is_served() {
-    let models: BTreeMap<String, BTreeMap<String, Value>> =
-        serde_json::from_str(include_str!("../../../../fixtures/autotask/models.json")).unwrap();
+    let models = models();
     let served = ::simulator::served_fields();
     assert_eq!(served.len(), ROOTS.len());
     for (entity, fields) in &served {
@@ -106,7 +117,7 @@ fn every_field_that_is_served_exists_in_the_models_and_every_model_field_is_serv
 fn rows_hold_the_fields_that_metadata_describes() {
     let world = world();
     world.line(3);
-    let models: BTreeMap<String, BTreeMap<String, Value>> = serde_json::from_str(::simulator::MODELS).unwrap();
+    let models = models();
     for (entity, model) in [
         ("Companies", "Company"),
         ("Contracts", "Contract"),
