@@ -1,1 +1,5 @@
-//! The whole bundle on one machine
+#![doc = include_str!("../README.md")]
+
+pub mod gateway;
+pub mod host;
+pub mod serve;

@@ -1,1 +1,21 @@
-//! A world to test in: an App on the in-process engine, a simulator, one connected partner
+#![doc = include_str!("../README.md")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a world that cannot be made fails its test")]
+
+mod api;
+mod build;
+mod lines;
+mod logs;
+mod transport;
+mod world;
+
+pub use api::{Api, Reply};
+pub use build::{Builder, INTEGRATION_CODE, SECRET, SUPPORT, USERNAME};
+pub use lines::{Line, PACKAGE};
+pub use logs::Logs;
+pub use transport::SimulatorTransport;
+pub use world::World;
+
+/// A world with one connected partner.
+pub async fn world() -> World {
+    World::builder().build().await
+}

@@ -33,9 +33,9 @@ pub enum EventError {
 /// [`EventError::NotOurs`] for any other event.
 pub async fn handle_event(service: Router, event: Value) -> Result<Value, EventError> {
     let request: LambdaRequest = serde_json::from_str(&event.to_string()).map_err(EventError::NotOurs)?;
-    let mut adapter = Adapter::from(service);
-    let answer = adapter.call(LambdaEvent::new(request, Context::default())).await;
-    let Ok(response) = answer;
+    // The adapter is gone before anything is awaited: it cannot be sent between threads, its call can.
+    let call = Adapter::from(service).call(LambdaEvent::new(request, Context::default()));
+    let Ok(response) = call.await;
     serde_json::to_value(response).map_err(EventError::Answer)
 }
 

@@ -6,6 +6,7 @@ mod autotask_facts;
 mod edge;
 mod openapi;
 mod simulator;
+mod one_machine;
 mod store_contract;
 mod template;
 mod zone_discover;

@@ -1,0 +1,90 @@
+//! The functions' entry points, behind the same `runtime` code that Lambda runs.
+
+use super::bundle::Outcome;
+use axum::Router;
+use domain::ports::Deadline;
+use futures::future::BoxFuture;
+use runtime::App;
+use runtime::edge::EventError;
+use runtime::schedule::Tick;
+use serde_json::Value;
+
+/// What a worker does with one message.
+pub(super) type Work = for<'a> fn(&'a App, &'a str, &'a dyn Deadline) -> BoxFuture<'a, domain::Result<()>>;
+
+/// The seat sync's worker.
+pub(super) fn seat_sync<'a>(
+    app: &'a App,
+    body: &'a str,
+    deadline: &'a dyn Deadline,
+) -> BoxFuture<'a, domain::Result<()>> {
+    not_yet(app, body, deadline)
+}
+
+/// The mapper's worker.
+pub(super) fn map<'a>(app: &'a App, body: &'a str, deadline: &'a dyn Deadline) -> BoxFuture<'a, domain::Result<()>> {
+    not_yet(app, body, deadline)
+}
+
+/// One API request.
+pub(super) async fn api(service: Router, event: Value) -> Option<Value> {
+    match runtime::edge::handle_event(service, event).await {
+        Ok(answer) => Some(answer),
+        Err(error) => {
+            tracing::error!(error = describe(&error), "a function did not answer");
+            None
+        }
+    }
+}
+
+/// One SQS event.
+pub(super) async fn queue(app: &App, event: Value, deadline: &dyn Deadline, work: Work) -> Outcome {
+    match runtime::queue::handle_batch(app, event, deadline, work).await {
+        Ok(answer) => match answer["batchItemFailures"].as_array() {
+            Some(failures) if failures.is_empty() => Outcome::Done,
+            _ => Outcome::Failed("the message failed; the log says why".to_owned()),
+        },
+        Err(error) => Outcome::Failed(describe(&error)),
+    }
+}
+
+/// One tick.
+pub(super) async fn schedule(app: &App, event: Value, deadline: &dyn Deadline) -> Outcome {
+    ended(runtime::schedule::handle(app, event, deadline, tick).await)
+}
+
+fn tick<'a>(app: &'a App, tick: Tick, deadline: &'a dyn Deadline) -> BoxFuture<'a, domain::Result<()>> {
+    not_yet(app, &tick.job.clone(), deadline)
+}
+
+/// One event from the vendor's core.
+pub(super) async fn bus(app: &App, event: Value, deadline: &dyn Deadline) -> Outcome {
+    ended(runtime::bus::handle(app, event, deadline, on_event).await)
+}
+
+fn on_event<'a>(
+    app: &'a App,
+    detail_type: &'a str,
+    detail: Value,
+    deadline: &'a dyn Deadline,
+) -> BoxFuture<'a, domain::Result<()>> {
+    not_yet(app, &format!("{detail_type} {detail}"), deadline)
+}
+
+fn ended(result: Result<(), EventError>) -> Outcome {
+    match result {
+        Ok(()) => Outcome::Done,
+        Err(error) => Outcome::Failed(describe(&error)),
+    }
+}
+
+/// An error with all its causes.
+fn describe(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+fn not_yet<'a>(_: &App, what: &str, _: &dyn Deadline) -> BoxFuture<'a, domain::Result<()>> {
+    let what = what.to_owned();
+    Box::pin(async move { Err(domain::Error::problem(domain::Code::Internal, format!("nobody works on {what} yet"))) })
+}

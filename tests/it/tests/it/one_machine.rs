@@ -1,0 +1,168 @@
+//! The world that tests live in, and the machine that people run: clock, queues, kill, tokens, state on disk.
+
+use autotask::{Credentials, HostPolicy};
+use domain::ports::{Queue, QueueName};
+use domain::records::Collection;
+use domain::vendor::Account;
+use domain::{Role, Scope};
+use jiff::{SignedDuration, Timestamp};
+use local::gateway::jwt::{Grant, Issuer};
+use local::host::queue::{RECEIVES_MAX, VISIBILITY};
+use local::host::{Host, LocalClock};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+use testkit::World;
+
+#[tokio::test]
+async fn a_world_has_lines_there_and_their_mappings_here() {
+    let world = testkit::world().await;
+    let lines = world.lines(3).await;
+    assert_eq!(world.load_all::<Account>(&Collection::Accounts(world.partner.clone())).await.len(), 3);
+    assert_eq!(world.units_on(&lines, world.sim.today()), vec![Some(10); 3]);
+    let other = Scope::Partner(domain::PartnerId::new("other").unwrap());
+    assert_ne!(world.scope(), other);
+}
+
+#[tokio::test]
+async fn the_worlds_transport_reaches_its_simulator_and_tells_a_reset_from_an_answer() {
+    let world = testkit::world().await;
+    let entry = autotask::zone::ENTRY.parse().unwrap();
+    let zone = autotask::zone::discover(&*world.transport, &HostPolicy::autotask(), &entry, testkit::USERNAME).await;
+    let zone = zone.unwrap();
+    assert_eq!(u64::try_from(zone.ci).unwrap(), world.ci);
+    let credentials =
+        Credentials::new(testkit::USERNAME, testkit::SECRET.into(), Some(testkit::INTEGRATION_CODE.into()));
+    let client = autotask::Client::builder(world.transport.clone(), zone.url, credentials).build();
+    assert!(client.threshold().await.is_ok());
+    assert_eq!(world.transport.hosts().len(), 2, "{:?}", world.transport.hosts());
+}
+
+#[tokio::test]
+async fn a_world_complains_about_messages_that_nobody_worked_off() {
+    let world = testkit::world().await;
+    let partner = world.partner.clone();
+    world.queue.send(QueueName::Map, "{}".to_owned(), Duration::ZERO, &partner).await.unwrap();
+    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(world)));
+    let said = *dropped.unwrap_err().downcast::<String>().unwrap();
+    assert!(said.contains("nobody worked these messages off"), "{said}");
+}
+
+fn frozen() -> Arc<LocalClock> {
+    Arc::new(LocalClock::frozen("2026-11-20T11:00:00Z".parse().unwrap()))
+}
+
+#[tokio::test]
+async fn a_message_is_hidden_while_worked_on_comes_back_and_dies_after_three_receives() {
+    let clock = frozen();
+    let host = Host::memory(Arc::clone(&clock), 1);
+    let partner = domain::PartnerId::new("acme").unwrap();
+    host.queue.send(QueueName::SeatSync, "work".to_owned(), Duration::from_secs(60), &partner).await.unwrap();
+    assert!(host.queue.receive(None).unwrap().is_none(), "it is delayed");
+    clock.advance(SignedDuration::from_secs(60)).unwrap();
+    for receives in 1..=RECEIVES_MAX {
+        let message = host.queue.receive(Some(QueueName::SeatSync)).unwrap().unwrap();
+        assert_eq!((message.receives, message.body.as_str()), (receives, "work"));
+        host.queue.let_go(&message.id);
+        assert!(host.queue.receive(None).unwrap().is_none(), "it is hidden");
+        clock.advance(SignedDuration::try_from(VISIBILITY).unwrap()).unwrap();
+    }
+    assert!(host.queue.receive(None).unwrap().is_none());
+    assert_eq!((host.queue.dead().len(), host.queue.waiting().len()), (1, 0));
+}
+
+#[tokio::test]
+async fn what_the_host_was_told_is_there_after_a_restart() {
+    use domain::ports::{Events, OutEvent, SecretName, Secrets};
+    use secrecy::ExposeSecret;
+    let folder = tempfile::tempdir().unwrap();
+    let partner = domain::PartnerId::new("acme").unwrap();
+    let name = SecretName::Connection(partner.clone(), domain::ConnectionId::new("con_1").unwrap());
+    let (moved, version) = {
+        let host = Host::open(folder.path()).unwrap();
+        host.clock.advance(SignedDuration::from_hours(1_000)).unwrap();
+        for body in ["first", "second"] {
+            host.queue.send(QueueName::Map, body.to_owned(), Duration::ZERO, &partner).await.unwrap();
+        }
+        // The first one is being worked on when the process dies.
+        assert_eq!(host.queue.receive(None).unwrap().unwrap().body, "first");
+        host.events
+            .publish(&[OutEvent { detail_type: "x.happened".to_owned(), detail: json!({"id": 1}) }])
+            .await
+            .unwrap();
+        host.secrets.put(&name, "old".into()).await.unwrap();
+        let version = host.secrets.put(&name, "new".into()).await.unwrap();
+        (host.clock.now(), version)
+    };
+    // A kill in the middle of a write leaves half a line.
+    let torn = std::fs::OpenOptions::new().append(true).open(folder.path().join("queues.jsonl")).unwrap();
+    std::io::Write::write_all(&mut &torn, b"{\"sent\":{\"id\":\"to").unwrap();
+    let host = Host::open(folder.path()).unwrap();
+    assert!(host.clock.now() >= moved);
+    assert_eq!(host.queue.receive(None).unwrap().unwrap().body, "second");
+    assert!(host.queue.receive(None).unwrap().is_none(), "the first is hidden until its visibility time is over");
+    host.clock.advance(SignedDuration::try_from(VISIBILITY).unwrap()).unwrap();
+    assert_eq!(host.queue.receive(None).unwrap().unwrap().receives, 2);
+    assert_eq!(host.events.all()[0].detail_type, "x.happened");
+    assert_eq!(host.secrets.get(&name, &version).await.unwrap().expose_secret(), "new");
+    let third = host.secrets.put(&name, "third".into()).await.unwrap();
+    assert!(third.0 > version.0);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_the_owner_can_read_the_file_with_the_secrets() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let _host = Host::open(folder.path()).unwrap();
+    let mode = std::fs::metadata(folder.path().join("secrets.jsonl")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn the_clock_goes_forward_only_and_ids_rise_with_it() {
+    use domain::ports::Ids;
+    let clock = frozen();
+    let host = Host::memory(Arc::clone(&clock), 7);
+    let before = clock.now();
+    assert!(clock.set(before - SignedDuration::from_secs(1)).is_err());
+    assert_eq!(clock.now(), before);
+    let ids: Vec<_> = (0..10_000).map(|_| host.ids.uuid()).collect();
+    assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
+    assert_eq!(ids[0].get_version_num(), 7);
+    let again = Host::memory(frozen(), 7);
+    assert_eq!(ids[0], again.ids.uuid());
+}
+
+#[test]
+fn a_token_is_good_until_it_expires_and_only_if_it_is_ours() {
+    let (ours, theirs) = (Issuer::new([1; 32]), Issuer::new([2; 32]));
+    let now: Timestamp = "2026-11-20T11:00:00Z".parse().unwrap();
+    let grant = |seconds| Grant {
+        partner_id: Some("acme".to_owned()),
+        role: Some("partner_admin".to_owned()),
+        main_account: Some(true),
+        sub: None,
+        expires_in_seconds: seconds,
+    };
+    let token = ours.issue(&grant(None), now);
+    let header = format!("Bearer {token}");
+    let claims = ours.authorize(Some(&header), now).unwrap();
+    assert_eq!((&claims["partner_id"], &claims["main_account"]), (&json!("acme"), &json!(true)));
+    assert!(ours.authorize(Some(&header), now + SignedDuration::from_hours(24 * 31)).is_err(), "expired");
+    assert!(ours.authorize(Some(&format!("Bearer {}", ours.issue(&grant(Some(-1)), now))), now).is_err());
+    assert!(theirs.authorize(Some(&header), now).is_err(), "forged");
+    let (signed, _) = token.rsplit_once('.').unwrap();
+    for bad in
+        [None, Some(""), Some("Bearer "), Some("Bearer a.b.c"), Some(signed), Some(&*format!("Bearer {signed}."))]
+    {
+        assert!(ours.authorize(bad, now).is_err(), "{bad:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_path_is_a_problem_and_not_a_crash() {
+    let world = World::builder().unconnected().build().await;
+    let reply = world.api(Role::PartnerAdmin).get("/v1/no-such-thing").await;
+    reply.assert_problem(404, "not_found");
+}

@@ -1,0 +1,223 @@
+//! Contract lines there and their mappings here, made directly: tests of runs need many, quickly.
+
+use crate::world::World;
+use domain::mappings::{
+    CompanyRef, CompanyTaken, ContractRef, LineTaken, MappedLine, Mapping, MappingSource, MappingStatus,
+};
+use domain::records::{Expect, Write};
+use domain::vendor::{Account, AccountPackage, Package, PartnerPackages, Usage};
+use domain::{AccountId, LineKind, LineRef, PackageId};
+use jiff::civil::Date;
+use serde_json::Value;
+use simulator::seed::{LinesSpec, SeededLine, lines_of};
+use std::collections::HashMap;
+
+/// The package whose count goes to every line.
+pub const PACKAGE: &str = "training";
+/// The name that the seeded lines' service has in Autotask.
+const SERVICE_NAME: &str = "Per-user service";
+/// Records of one transaction, well below DynamoDB's 100 items.
+const WRITES: usize = 50;
+
+/// One mapped line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Whose count it gets.
+    pub account: AccountId,
+    /// Which count.
+    pub package: PackageId,
+    /// The line.
+    pub line: LineRef,
+    /// `Companies.id`.
+    pub company_id: i64,
+    /// `Contracts.id`.
+    pub contract_id: i64,
+    /// `Services.id`.
+    pub service_id: i64,
+    /// Units in every period, as made.
+    pub units: i64,
+}
+
+impl World {
+    /// `count` companies, each with a recurring contract of 24 months around now and one line of 10 units; here an
+    /// account with a confirmed mapping and a fresh count of 10 for each.
+    ///
+    /// # Panics
+    /// If they cannot be made.
+    pub async fn lines(&self, count: usize) -> Vec<Line> {
+        self.lines_with(count, 10, 10).await
+    }
+
+    /// The same with `units` in Autotask and a count of `active`.
+    ///
+    /// # Panics
+    /// If they cannot be made.
+    pub async fn lines_with(&self, count: usize, units: i64, active: i64) -> Vec<Line> {
+        let today = self.sim.today();
+        let spec = LinesSpec { count, months_before: 11, months_after: 12, today, units };
+        let seeded = lines_of(&self.sim, self.ci, spec).unwrap();
+        let first = self.package().await;
+        let lines: Vec<Line> = seeded.iter().enumerate().map(|(at, line)| of(first + at, line)).collect();
+        let contracts = self.rows("Contracts");
+        let mut writes = Vec::new();
+        for (line, seeded) in lines.iter().zip(&seeded) {
+            writes.extend(self.records(line, seeded, &contracts[&line.contract_id], active));
+        }
+        for chunk in writes.chunks(WRITES) {
+            self.ports().storage.write(&self.system_scope(), chunk.to_vec()).await.unwrap();
+        }
+        lines
+    }
+
+    /// The package, and how many accounts there are already.
+    async fn package(&self) -> usize {
+        let id = PackageId::new(PACKAGE).unwrap();
+        self.put(&Package {
+            id: id.clone(),
+            name: "Security Awareness Training".to_owned(),
+            metric: "user".to_owned(),
+            unit_price_to_partner: Some("1.75".parse().unwrap()),
+            currency: Some("USD".to_owned()),
+            active: true,
+        })
+        .await;
+        self.put(&PartnerPackages { partner: self.partner.clone(), packages: vec![id] }).await;
+        let of = domain::records::Collection::Accounts(self.partner.clone());
+        self.load_all::<Account>(&of).await.len()
+    }
+
+    fn records(&self, line: &Line, seeded: &SeededLine, contract: &Value, active: i64) -> Vec<Write> {
+        let (partner, connection, now) = (self.partner.clone(), self.connection.clone(), self.clock.now());
+        let (account, package) = (line.account.clone(), line.package.clone());
+        let date = |field: &str| -> Option<Date> { contract[field].as_str()?[..10].parse().ok() };
+        let mapping = Mapping {
+            partner: partner.clone(),
+            connection: connection.clone(),
+            account: account.clone(),
+            status: MappingStatus::Confirmed,
+            company: Some(CompanyRef { id: line.company_id, name: seeded.company_name.clone() }),
+            contract: Some(ContractRef {
+                id: line.contract_id,
+                name: contract["contractName"].as_str().unwrap_or_default().to_owned(),
+                start: date("startDate"),
+                end: date("endDate"),
+            }),
+            lines: vec![MappedLine {
+                package_id: package.clone(),
+                line: line.line,
+                service_id: line.service_id,
+                service_name: SERVICE_NAME.to_owned(),
+                overwrite_cost: None,
+            }],
+            source: MappingSource::Manual,
+            broken: None,
+            paused: false,
+            confirmed_at: Some(now),
+            updated_at: now,
+        };
+        let record = Account {
+            partner: partner.clone(),
+            id: account.clone(),
+            name: seeded.company_name.clone(),
+            contact_email: Some(seeded.contact_email.clone()),
+            packages: vec![AccountPackage { id: package.clone(), quantity: None }],
+            active: true,
+            updated_at: now,
+        };
+        let company = CompanyTaken {
+            partner: partner.clone(),
+            connection: connection.clone(),
+            company_id: line.company_id,
+            account: account.clone(),
+        };
+        let taken =
+            LineTaken { partner, connection, line: line.line, account: account.clone(), package_id: package.clone() };
+        let usage = self.counted(&account, &package, active);
+        vec![
+            Write::put(&record, Expect::Any).unwrap(),
+            Write::put(&mapping, Expect::Any).unwrap(),
+            Write::put(&company, Expect::Any).unwrap(),
+            Write::put(&taken, Expect::Any).unwrap(),
+            Write::put(&usage, Expect::Any).unwrap(),
+        ]
+    }
+
+    fn counted(&self, account: &AccountId, package: &PackageId, active: i64) -> Usage {
+        let now = self.clock.now();
+        Usage {
+            partner: self.partner.clone(),
+            account: account.clone(),
+            package: package.clone(),
+            active,
+            as_of: now,
+            source_id: None,
+            received_at: now,
+        }
+    }
+
+    /// The vendor counts `active` for a line's account, now.
+    ///
+    /// # Panics
+    /// If it cannot be stored.
+    pub async fn usage(&self, line: &Line, active: i64) {
+        self.put(&self.counted(&line.account, &line.package, active)).await;
+    }
+
+    /// Units of lines as Autotask has them on a day.
+    ///
+    /// # Panics
+    /// If the simulator has no such entity.
+    #[must_use]
+    pub fn units_on(&self, lines: &[Line], day: Date) -> Vec<Option<i64>> {
+        let (mut found, day) = (HashMap::new(), day.to_string());
+        for (kind, entity, field) in [
+            (LineKind::Service, "ContractServiceUnits", "contractServiceID"),
+            (LineKind::Bundle, "ContractServiceBundleUnits", "contractServiceBundleID"),
+        ] {
+            for row in self.sim.rows(self.ci, entity).unwrap() {
+                let date = |field: &str| row[field].as_str().map(|text| text[..10].to_owned()).unwrap_or_default();
+                if date("startDate") <= day && day <= date("endDate") {
+                    found.insert((kind, row[field].as_i64()), row["units"].as_i64());
+                }
+            }
+        }
+        lines.iter().map(|line| found.get(&(line.line.kind, Some(line.line.id))).copied().flatten()).collect()
+    }
+
+    /// Units of a line as Autotask has them today.
+    #[must_use]
+    pub fn units(&self, line: &Line) -> Option<i64> {
+        self.units_on(std::slice::from_ref(line), self.sim.today())[0]
+    }
+
+    /// The rows of an entity of the simulated Autotask as they are, by id.
+    ///
+    /// # Panics
+    /// If it has no such entity.
+    #[must_use]
+    pub fn rows(&self, entity: &str) -> HashMap<i64, Value> {
+        let rows = self.sim.rows(self.ci, entity).unwrap();
+        rows.into_iter().filter_map(|row| Some((row["id"].as_i64()?, row))).collect()
+    }
+
+    /// A row of the simulated Autotask as it is.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[must_use]
+    pub fn row(&self, entity: &str, id: i64) -> Value {
+        self.rows(entity).remove(&id).unwrap_or_else(|| panic!("no {entity} {id}"))
+    }
+}
+
+fn of(at: usize, line: &SeededLine) -> Line {
+    Line {
+        account: AccountId::new(format!("acc_{:04}", at + 1)).unwrap(),
+        package: PackageId::new(PACKAGE).unwrap(),
+        line: LineRef::service(line.contract_service_id),
+        company_id: line.company_id,
+        contract_id: line.contract_id,
+        service_id: line.service_id,
+        units: line.units,
+    }
+}
