@@ -55,6 +55,10 @@ pub enum Key {
     RunChunk(PartnerId, ConnectionId, RunId, u32),
     /// Which runs of a connection may write at present.
     ActiveRuns(PartnerId, ConnectionId),
+    /// The seat-sync run of a connection that is under way: uniqueness by existence.
+    RunLease(PartnerId, ConnectionId),
+    /// The run of one due slot of a job: uniqueness by existence.
+    SlotClaim(PartnerId, ConnectionId, String, Timestamp),
     /// The share of Autotask's hourly limit that a connection has used.
     Budget(PartnerId, ConnectionId),
     /// The slots of concurrent calls to one Autotask entity.
@@ -94,6 +98,8 @@ impl Key {
             | Key::RunLine(p, ..)
             | Key::RunChunk(p, ..)
             | Key::ActiveRuns(p, _)
+            | Key::RunLease(p, _)
+            | Key::SlotClaim(p, ..)
             | Key::Budget(p, _)
             | Key::Slots(p, ..)
             | Key::Issue(p, ..)

@@ -79,6 +79,8 @@ pub fn address(key: &Key) -> Address {
         Key::CompanyTaken(p, c, id) => (of_connection(p, c), format!("company#{id}")),
         Key::LineTaken(p, c, line) => (of_connection(p, c), format!("line#{}", line_part(*line))),
         Key::PackageMapping(p, c, package) => (of_connection(p, c), format!("package#{package}")),
+        Key::RunLease(p, c) => (of_connection(p, c), "lease#runs".to_owned()),
+        Key::SlotClaim(p, c, job, slot) => (of_connection(p, c), format!("slot#{}#{}", encode(job), instant(*slot))),
         Key::ActiveRuns(p, c) => (of_connection(p, c), "active-runs".to_owned()),
         Key::Budget(p, c) => (of_connection(p, c), "budget".to_owned()),
         Key::Slots(p, c, entity) => (of_connection(p, c), format!("slots#{}", encode(entity))),

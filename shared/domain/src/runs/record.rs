@@ -1,12 +1,14 @@
 use crate::actor::Actor;
 use crate::connections::Settings;
 use crate::ids::{AccountId, ConnectionId, LineRef, PackageId, PartnerId, RunId};
-use crate::problem::Code;
+use crate::ports::{Ports, QueueError, QueueName};
+use crate::problem::{Code, Result};
 use crate::records::{Index, Key, Record};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// How long runs and their lines are kept: 13 months.
 pub const RUN_KEPT: SignedDuration = SignedDuration::from_hours(24 * 400);
@@ -75,7 +77,52 @@ pub enum RunState {
     Cancelled,
 }
 
+impl RunKind {
+    /// The kind's text.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RunKind::SeatSync => "seat_sync",
+            RunKind::AutoMap => "auto_map",
+            RunKind::CsvImport => "csv_import",
+        }
+    }
+}
+
+impl LineState {
+    /// The state's text.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LineState::Changed => "changed",
+            LineState::Unchanged => "unchanged",
+            LineState::Held => "held",
+            LineState::Failed => "failed",
+            LineState::Skipped => "skipped",
+            LineState::Superseded => "superseded",
+            LineState::Unverified => "unverified",
+        }
+    }
+}
+
 impl RunState {
+    /// The state's text.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RunState::Queued => "queued",
+            RunState::Planning => "planning",
+            RunState::Planned => "planned",
+            RunState::Applying => "applying",
+            RunState::Settling => "settling",
+            RunState::Done => "done",
+            RunState::Partial => "partial",
+            RunState::Failed => "failed",
+            RunState::Stopped => "stopped",
+            RunState::Cancelled => "cancelled",
+        }
+    }
+
     /// Whether the run will change nothing any more.
     #[must_use]
     pub fn is_final(self) -> bool {
@@ -173,6 +220,12 @@ pub struct Run {
     pub state: RunState,
     /// Who started it.
     pub actor: Actor,
+    /// The person who applied a preview.
+    #[serde(default)]
+    pub applied_by: Option<Actor>,
+    /// The run whose failed lines this one retries.
+    #[serde(default)]
+    pub retry_of: Option<RunId>,
     /// Which accounts; none means all.
     pub accounts: Option<Vec<AccountId>>,
     /// The slot it is for, where a schedule started it.
@@ -216,6 +269,86 @@ pub struct Run {
     pub touched_at: Timestamp,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+}
+
+impl Run {
+    /// A run that is claimed and not begun: to be written with [`crate::Change`] by whoever starts it.
+    #[must_use]
+    pub fn queued(
+        ports: &Ports,
+        actor: &Actor,
+        of: (&PartnerId, &ConnectionId),
+        kind: RunKind,
+        trigger: Trigger,
+    ) -> Self {
+        let now = ports.clock.now();
+        Self {
+            partner: of.0.clone(),
+            connection: of.1.clone(),
+            id: RunId::new(ports.ids.uuid().to_string()).expect("a UUID is an identifier"),
+            kind,
+            trigger,
+            mode: RunMode::Apply,
+            state: RunState::Queued,
+            actor: actor.clone(),
+            applied_by: None,
+            retry_of: None,
+            accounts: None,
+            due_slot: None,
+            period: None,
+            effective_date: None,
+            settings: None,
+            plan_hash: None,
+            planned_at: None,
+            approved: false,
+            worker: None,
+            cancel_requested: false,
+            totals: Totals::default(),
+            chunks: 0,
+            autotask_calls: 0,
+            problem: None,
+            outcome: serde_json::Value::Null,
+            created_at: now,
+            touched_at: now,
+            finished_at: None,
+        }
+    }
+
+    /// Where its state can be read.
+    #[must_use]
+    pub fn status_url(&self) -> String {
+        format!("/v1/connections/{}/runs/{}", self.connection, self.id)
+    }
+
+    /// The message that makes a worker take it up.
+    #[must_use]
+    pub fn message(&self) -> WorkMessage {
+        WorkMessage { partner: self.partner.clone(), connection: self.connection.clone(), run: self.id.clone() }
+    }
+}
+
+/// The body of a message on [`QueueName::SeatSync`]: which run to take up. What to do stands in the run's record
+/// alone, so that a message that comes twice or late does no harm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkMessage {
+    /// Whose.
+    pub partner: PartnerId,
+    /// Of which connection.
+    pub connection: ConnectionId,
+    /// Which run.
+    pub run: RunId,
+}
+
+impl WorkMessage {
+    /// Puts the message on the seat sync's queue, to be seen after `delay`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Queue`].
+    pub async fn send(&self, ports: &Ports, delay: Duration) -> Result<()> {
+        let body = serde_json::to_string(self).map_err(|e| QueueError(Box::new(e)))?;
+        Ok(ports.queue.send(QueueName::SeatSync, body, delay, &self.partner).await?)
+    }
 }
 
 impl Record for Run {

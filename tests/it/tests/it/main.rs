@@ -4,9 +4,9 @@
 mod arrows;
 mod autotask_facts;
 mod edge;
+mod one_machine;
 mod openapi;
 mod simulator;
-mod one_machine;
 mod store_contract;
 mod template;
 mod zone_discover;

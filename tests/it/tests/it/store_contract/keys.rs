@@ -69,6 +69,9 @@ fn of_connection() -> impl Strategy<Value = Key> {
         own().prop_map(|(p, c)| Key::Connection(p, c)),
         own().prop_map(|(p, c)| Key::Settings(p, c)),
         own().prop_map(|(p, c)| Key::ActiveRuns(p, c)),
+        own().prop_map(|(p, c)| Key::RunLease(p, c)),
+        (own(), text(), 0..3_i64)
+            .prop_map(|((p, c), t, s)| { Key::SlotClaim(p, c, t, jiff::Timestamp::from_second(s).unwrap()) }),
         own().prop_map(|(p, c)| Key::Budget(p, c)),
         (own(), text()).prop_map(|((p, c), t)| Key::Schedule(p, c, t)),
         (own(), text()).prop_map(|((p, c), t)| Key::Slots(p, c, t)),
@@ -98,6 +101,8 @@ fn collection_of(key: &Key) -> Option<Collection> {
         | Key::Settings(..)
         | Key::Schedule(..)
         | Key::ActiveRuns(..)
+        | Key::RunLease(..)
+        | Key::SlotClaim(..)
         | Key::Budget(..)
         | Key::Slots(..)
         | Key::Idempotency(..) => return None,

@@ -1,0 +1,73 @@
+//! Runs that nobody works on any more.
+
+use super::finish::SUBJECT;
+use super::lease::is_lost;
+use super::{Run, RunKind, RunState, finish};
+use crate::actor::{Actor, Scope};
+use crate::change::Change;
+use crate::issues::{self, Subject};
+use crate::ports::{Ports, Read, StorageError};
+use crate::problem::{Code, Error, Result};
+use crate::records::{Collection, Record, Versioned, load, load_all};
+use jiff::SignedDuration;
+use std::time::Duration;
+
+/// A queued run that nobody has begun for this long gets its message again …
+const RESEND_FROM: SignedDuration = SignedDuration::from_mins(10);
+/// … and only up to here, so that a full queue is not filled further: two or three sweeps, five minutes apart.
+const RESEND_UNTIL: SignedDuration = SignedDuration::from_mins(25);
+
+/// Ends the lost runs of one shard of all partners' and opens an issue for each connection; sends the message of
+/// queued runs again that seem to have lost it. Returns how many runs it ended.
+///
+/// # Errors
+/// Storage or queue; what is done is done, and the next sweep does the rest.
+pub async fn sweep_lost(ports: &Ports, scope: &Scope, shard: u8) -> Result<usize> {
+    let open = load_all::<Run>(&*ports.storage, scope, &Collection::OpenRuns(shard), Read::Eventual).await?;
+    let mut ended = 0;
+    for seen in open {
+        let Some(own) = scope.narrow(&seen.partner) else { continue };
+        // The index may be a moment old.
+        let Some(run) = load::<Run>(&*ports.storage, &own, &seen.key()).await? else { continue };
+        let now = ports.clock.now();
+        if is_lost(&run, now) {
+            give_up(ports, &own, run).await?;
+            ended += 1;
+        } else if run.state == RunState::Queued && run.kind == RunKind::SeatSync {
+            let waits = now.duration_since(run.touched_at);
+            if (RESEND_FROM..RESEND_UNTIL).contains(&waits) {
+                run.message().send(ports, Duration::ZERO).await?;
+            }
+        }
+    }
+    Ok(ended)
+}
+
+/// Ends a lost run as failed: `run_partial` where it may have written something, `internal` where it had not begun
+/// to. Nothing is written to Autotask; the lines it left open are settled by the next run.
+pub(super) async fn give_up(ports: &Ports, scope: &Scope, run: Versioned<Run>) -> Result<()> {
+    let actor = Actor::system("sweep:lost_runs", format!("sweep_{}", ports.ids.uuid().simple()));
+    let (code, detail) = match run.state {
+        RunState::Applying | RunState::Settling => {
+            (Code::RunPartial, "The run stopped while it was writing; which lines are done shows the next run.")
+        }
+        _ => (Code::Internal, "The run was never carried out; nothing was written."),
+    };
+    let (partner, connection, totals) = (run.partner.clone(), run.connection.clone(), run.totals);
+    let id = run.id.clone();
+    let is_seats = run.kind == RunKind::SeatSync;
+    let problem = Some((code, detail.to_owned()));
+    match finish(ports, scope, &actor, run, RunState::Failed, totals, problem).await {
+        Ok(ended) if ended.state == RunState::Failed => {}
+        // Somebody took it up after all.
+        Ok(_) | Err(Error::Storage(StorageError::Conflict { .. })) => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    tracing::error!(run.id = %id, partner.id = %partner, connection.id = %connection, "a run was lost");
+    let subject = if is_seats { SUBJECT } else { "runs" };
+    let on = Subject { partner: &partner, connection: &connection, subject };
+    let change = Change::of_connection(ports, &actor, &partner, &connection);
+    let change = issues::open(change, ports, scope, on, code, &format!("Run {id}: {detail}")).await?;
+    change.commit(scope).await?;
+    Ok(())
+}
