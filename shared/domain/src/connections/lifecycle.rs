@@ -49,6 +49,21 @@ pub async fn test(
     Ok(Tested { connection, warnings, calls })
 }
 
+/// Probes the rights of a connection that works: what [`test`] does, but never where the credentials were refused.
+///
+/// # Errors
+/// `needs_relink`, `connection_paused`; as [`test`].
+pub async fn probe_permissions(
+    ports: &Ports,
+    scope: &Scope,
+    actor: &Actor,
+    partner: &PartnerId,
+    id: &ConnectionId,
+) -> Result<Tested> {
+    refuse_unless_connected(&*load_connection(ports, scope, partner, id).await?)?;
+    test(ports, scope, actor, partner, id).await
+}
+
 /// Probes with the stored credentials; a 401 is looked after once. A database that was moved is probed again in its
 /// new zone.
 pub(super) async fn look(

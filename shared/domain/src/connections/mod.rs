@@ -27,7 +27,7 @@ pub use disconnect::{Keep, disconnect};
 pub use findings::{Findings, Warning};
 pub use guide::{GUIDE_PROFILES, Guide, GuideField, GuideStep, Never, guide};
 pub use input::NewConnection;
-pub use lifecycle::{Tested, pause, resume, test};
+pub use lifecycle::{Tested, pause, probe_permissions, resume, test};
 pub use matrix::{MATRIX, MatrixRow, Right};
 pub use overview::{Counters, Overview, list, overview};
 pub use patch::{PATCH_BILLING_KEYS, PatchedSettings, SettingsHead, patch_settings, read_settings};

@@ -1,0 +1,229 @@
+//! `/v1/connections/{cid}/settings`.
+
+use crate::{READERS, SETTERS};
+use axum::Json;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use domain::ConnectionId;
+use domain::connections::settings::{ApprovalMode, DriftPolicy, InvoiceReference};
+use domain::connections::{self, PatchedSettings, Priority};
+use jiff::civil::Date;
+use runtime::App;
+use runtime::edge::{ApiError, Body, Caller, IfMatch, PathParams, ProblemBody, etag};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// When the seat sync runs.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ScheduleView {
+    /// Always `monthly`.
+    #[schema(example = "monthly")]
+    kind: &'static str,
+    /// Day of the month, 1 to 28.
+    #[schema(example = 1)]
+    day: i8,
+    /// Hour, 0 to 23, in the connection's time zone.
+    #[schema(example = 0)]
+    hour: i8,
+    /// Minute, 0 to 59.
+    #[schema(example = 15)]
+    minute: i8,
+    /// Whether it runs by itself.
+    #[schema(example = true)]
+    enabled: bool,
+}
+
+/// Guards against bad counts.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct GuardsView {
+    /// A change by more units is held.
+    #[schema(example = 25)]
+    max_units: i64,
+    /// A change by more per cent is held, where it is by more than 5 units.
+    #[schema(example = 50)]
+    max_percent: i64,
+    /// A fall to 0 is held.
+    #[schema(example = true)]
+    hold_zero: bool,
+    /// A run with more than this share of held lines, in per cent, writes nothing.
+    #[schema(example = 30)]
+    stop_run_percent: i64,
+    /// An older count, in hours, is not written.
+    #[schema(example = 48)]
+    usage_max_age_hours: i64,
+}
+
+/// Which companies the picker and auto-map offer.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CompanyScopeView {
+    /// Labels of the company type.
+    #[schema(example = json!(["Customer"]))]
+    types: Vec<String>,
+    /// Only active ones.
+    active: bool,
+}
+
+/// By what auto-map compares.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AutomapView {
+    /// The primary contact's e-mail address.
+    email: bool,
+    /// The exact company name.
+    exact_name: bool,
+}
+
+/// Days in which no run writes.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FreezeView {
+    /// First day.
+    #[schema(value_type = String, format = Date)]
+    from: Date,
+    /// Last day.
+    #[schema(value_type = String, format = Date)]
+    to: Date,
+}
+
+/// A connection's settings.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SettingsView {
+    /// `primary` or `secondary`.
+    #[schema(value_type = String, example = "primary")]
+    priority: Priority,
+    /// Which jobs are on.
+    #[schema(example = json!(["seat_sync"]))]
+    features: Vec<String>,
+    /// Notification contact.
+    email: Option<String>,
+    /// IANA name.
+    #[schema(example = "Europe/London")]
+    time_zone: String,
+    /// "Enable Billing Auto Sync": package changes are pushed by themselves. Never gates the monthly sync.
+    billing_auto_sync: bool,
+    schedule: ScheduleView,
+    /// `auto` or `approve_all`.
+    #[schema(value_type = String, example = "auto")]
+    approval_mode: ApprovalMode,
+    guards: GuardsView,
+    /// `overwrite`, `hold` or `respect_until_next_month`.
+    #[schema(value_type = String, example = "overwrite")]
+    drift: DriftPolicy,
+    /// Where neither line nor package says.
+    overwrite_cost: bool,
+    company_scope: CompanyScopeView,
+    automap: AutomapView,
+    /// Share of Autotask's hourly limit, in per cent.
+    #[schema(example = 25)]
+    api_share_percent: i64,
+    /// Where not empty, only these accounts are written.
+    pilot_accounts: Vec<String>,
+    /// No writes in this span.
+    freeze: Option<FreezeView>,
+    /// Stops every write at once.
+    kill_switch: bool,
+    /// `invoice_number` or `autotask_id`.
+    #[schema(value_type = String, example = "invoice_number")]
+    invoice_reference: InvoiceReference,
+}
+
+impl From<PatchedSettings> for SettingsView {
+    fn from(of: PatchedSettings) -> Self {
+        let (head, s) = (of.head, of.settings);
+        Self {
+            priority: head.priority,
+            features: head.features,
+            email: head.email,
+            time_zone: s.time_zone,
+            billing_auto_sync: s.billing_auto_sync,
+            schedule: ScheduleView {
+                kind: "monthly",
+                day: s.schedule.day,
+                hour: s.schedule.hour,
+                minute: s.schedule.minute,
+                enabled: s.schedule.enabled,
+            },
+            approval_mode: s.approval_mode,
+            guards: GuardsView {
+                max_units: s.guards.max_units,
+                max_percent: s.guards.max_percent,
+                hold_zero: s.guards.hold_zero,
+                stop_run_percent: s.guards.stop_run_percent,
+                usage_max_age_hours: s.guards.usage_max_age_hours,
+            },
+            drift: s.drift,
+            overwrite_cost: s.overwrite_cost,
+            company_scope: CompanyScopeView { types: s.company_scope.types, active: s.company_scope.active },
+            automap: AutomapView { email: s.automap.email, exact_name: s.automap.exact_name },
+            api_share_percent: s.api_share_percent,
+            pilot_accounts: s.pilot_accounts.iter().map(ToString::to_string).collect(),
+            freeze: s.freeze.map(|f| FreezeView { from: f.from, to: f.to }),
+            kill_switch: s.kill_switch,
+            invoice_reference: s.invoice_reference,
+        }
+    }
+}
+
+/// Reads the settings
+#[utoipa::path(
+    get,
+    path = "/v1/connections/{cid}/settings",
+    tag = "settings",
+    params(("cid" = String, Path)),
+    responses(
+        (status = 200, description = "With `ETag`", body = SettingsView),
+        (status = 404, description = "`not_found`", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn get_settings(
+    State(app): State<App>,
+    caller: Caller,
+    PathParams(cid): PathParams<ConnectionId>,
+) -> Result<impl IntoResponse, ApiError> {
+    caller.require(READERS)?;
+    let found = connections::read_settings(&app.ports, &caller.scope()?, caller.partner()?, &cid).await?;
+    Ok((etag(found.v), Json(SettingsView::from(found))))
+}
+
+/// Changes settings by JSON merge patch; null brings a default back
+///
+/// `partner_billing` may change `billing_auto_sync`, `approval_mode`, `guards`, `drift`, `overwrite_cost`,
+/// `pilot_accounts`, `freeze` and `kill_switch`; `partner_admin` everything.
+#[utoipa::path(
+    patch,
+    path = "/v1/connections/{cid}/settings",
+    tag = "settings",
+    params(("cid" = String, Path), ("If-Match" = Option<String>, Header)),
+    request_body(content = Object, description = "Any part of the settings", example = json!({"schedule": {"day": 2}, "guards": {"max_units": 50}, "freeze": null})),
+    responses(
+        (status = 200, description = "Changed, or already so; with `ETag`", body = SettingsView),
+        (status = 400, description = "`invalid_input`, every wrong value at once", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden_role`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`not_found`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`conflict`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 412, description = "`precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn patch_settings(
+    State(app): State<App>,
+    caller: Caller,
+    PathParams(cid): PathParams<ConnectionId>,
+    IfMatch(version): IfMatch,
+    Body(mut patch): Body<Map<String, Value>>,
+) -> Result<impl IntoResponse, ApiError> {
+    caller.require(SETTERS)?;
+    drop_constant(&mut patch);
+    let scope = caller.scope()?;
+    let done =
+        connections::patch_settings(&app.ports, &scope, caller.actor(), caller.partner()?, &cid, version, &patch)
+            .await?;
+    Ok((etag(done.v), Json(SettingsView::from(done))))
+}
+
+/// A caller who sends back what it read sends the schedule's constant kind too.
+fn drop_constant(patch: &mut Map<String, Value>) {
+    if let Some(schedule) = patch.get_mut("schedule").and_then(Value::as_object_mut)
+        && schedule.get("kind").is_some_and(|kind| kind == "monthly")
+    {
+        schedule.remove("kind");
+    }
+}
