@@ -3,7 +3,7 @@
 use crate::credentials::SecretText;
 use crate::settings::SettingsView;
 use crate::views::{ConnectionView, OverviewView, WarningView, warnings};
-use crate::{ADMINS, READERS};
+use crate::{ADMINS, READERS, examples};
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
@@ -13,7 +13,7 @@ use http::{StatusCode, header};
 use runtime::App;
 use runtime::edge::{ApiError, Body, Caller, IfMatch, Params, PathParams, ProblemBody, etag};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 /// What a person enters to connect. Username and secret are required, nothing else.
@@ -70,21 +70,6 @@ pub(crate) struct DeleteParams {
     keep: Option<String>,
 }
 
-fn created_example() -> Value {
-    json!({
-        "id": "con_0199a7c0-b1f0-7c3e-9d3f-1f0a2b4c6d8e", "psa": "autotask", "status": "connected",
-        "username": "k3***@MSP.EXAMPLE",
-        "zone": {"url": "https://webservices15.autotask.net/ATServicesRest/", "web_url": "https://ww15.autotask.net/", "ci": 700_123, "discovered_at": "2026-11-20T09:00:00Z"},
-        "priority": "primary", "email": null, "features": ["seat_sync"], "profile": "seat_count",
-        "permissions": [{"feature": "seat_sync", "state": "ready", "missing": []}],
-        "costs_readable": true, "billing_code_present": false,
-        "probed_at": "2026-11-20T09:00:00Z", "last_ok_at": "2026-11-20T09:00:00Z", "needs_relink_since": null,
-        "created_at": "2026-11-20T09:00:00Z", "updated_at": "2026-11-20T09:00:00Z",
-        "warnings": [{"code": "billing_code_missing", "detail": "There is no active recurring-service billing code named \"Software as a Service\".", "action": "Create it in Admin > Finance, Accounting & Invoicing > Billing Codes, then check again."}],
-        "settings": {"time_zone": "Europe/London", "billing_auto_sync": false}
-    })
-}
-
 /// Saves and connects: finds the zone, proves the login, probes the rights, keeps the secret
 ///
 /// For the main account's `partner_admin`. After any error nothing is saved.
@@ -95,7 +80,7 @@ fn created_example() -> Value {
     params(("Idempotency-Key" = Option<String>, Header)),
     request_body(content = ConnectBody, example = json!({"psa": "autotask", "username": "k3y7abc@MSP.EXAMPLE", "secret": "…", "features": ["seat_sync"]})),
     responses(
-        (status = 201, description = "Connected; `Location` and `ETag` name it", body = CreatedView, example = created_example),
+        (status = 201, description = "Connected; `Location` and `ETag` name it", body = CreatedView, example = examples::created),
         (status = 400, description = "`invalid_input`, every wrong field at once", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`forbidden_role`, `not_main_account`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`already_connected`, with `connection_id`", body = ProblemBody, content_type = "application/problem+json"),
@@ -160,7 +145,7 @@ pub(crate) async fn list_connections(State(app): State<App>, caller: Caller) -> 
     tag = "connections",
     params(("cid" = String, Path, example = "con_0199a7c0-b1f0-7c3e-9d3f-1f0a2b4c6d8e")),
     responses(
-        (status = 200, description = "With `ETag`; never the secret", body = OverviewView),
+        (status = 200, description = "With `ETag`; never the secret", body = OverviewView, example = examples::overview),
         (status = 404, description = "`not_found`, another partner's too", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

@@ -2,6 +2,7 @@
 
 mod connections;
 mod credentials;
+mod examples;
 mod lifecycle;
 mod settings;
 mod setup;

@@ -2,7 +2,7 @@
 
 use crate::credentials::SecretText;
 use crate::views::{ConnectionView, OverviewView, PermissionView, WarningView, permissions, warnings};
-use crate::{ADMINS, READERS, TESTERS};
+use crate::{ADMINS, READERS, TESTERS, examples};
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
@@ -83,7 +83,7 @@ fn tested(found: Tested) -> impl IntoResponse {
     tag = "connections",
     params(("cid" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
     responses(
-        (status = 200, description = "Autotask takes the credentials", body = TestedView),
+        (status = 200, description = "Autotask takes the credentials", body = TestedView, example = examples::tested),
         (status = 404, description = "`not_found`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`needs_relink`: disconnected, no credentials are kept", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`credentials_invalid`, `account_locked_or_inactive`, `integration_vendor_mismatch`", body = ProblemBody, content_type = "application/problem+json"),
@@ -134,7 +134,7 @@ pub(crate) async fn get_permissions(
     tag = "connections",
     params(("cid" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
     responses(
-        (status = 200, description = "Probed", body = TestedView),
+        (status = 200, description = "Probed", body = TestedView, example = examples::tested),
         (status = 404, description = "`not_found`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`needs_relink`, `connection_paused`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`autotask_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
@@ -159,7 +159,7 @@ pub(crate) async fn probe_permissions(
     params(("cid" = String, Path), ("Idempotency-Key" = Option<String>, Header), ("If-Match" = Option<String>, Header)),
     request_body(content = RelinkBody, example = json!({"username": "k3y7abc@MSP.EXAMPLE", "secret": "…", "start_fresh": false})),
     responses(
-        (status = 200, description = "The new credentials are in use", body = RelinkedView),
+        (status = 200, description = "The new credentials are in use", body = RelinkedView, example = examples::relinked),
         (status = 400, description = "`invalid_input`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`forbidden_role`, `not_main_account`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = ProblemBody, content_type = "application/problem+json"),
@@ -200,7 +200,7 @@ pub(crate) async fn relink_connection(
     tag = "connections",
     params(("cid" = String, Path), ("Idempotency-Key" = Option<String>, Header), ("If-Match" = Option<String>, Header)),
     responses(
-        (status = 200, description = "Paused now, or already", body = OverviewView),
+        (status = 200, description = "Paused now, or already", body = OverviewView, example = examples::overview),
         (status = 404, description = "`not_found`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`conflict`; `needs_relink` where it is disconnected", body = ProblemBody, content_type = "application/problem+json"),
         (status = 412, description = "`precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
@@ -226,7 +226,7 @@ pub(crate) async fn pause_connection(
     tag = "connections",
     params(("cid" = String, Path), ("Idempotency-Key" = Option<String>, Header), ("If-Match" = Option<String>, Header)),
     responses(
-        (status = 200, description = "Resumed, or not paused at all", body = OverviewView),
+        (status = 200, description = "Resumed, or not paused at all", body = OverviewView, example = examples::overview),
         (status = 404, description = "`not_found`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`conflict`; `needs_relink` where it is disconnected", body = ProblemBody, content_type = "application/problem+json"),
         (status = 412, description = "`precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),

@@ -1,6 +1,6 @@
 //! `/v1/connections/{cid}/settings`.
 
-use crate::{READERS, SETTERS};
+use crate::{READERS, SETTERS, examples};
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
@@ -170,7 +170,7 @@ impl From<PatchedSettings> for SettingsView {
     tag = "settings",
     params(("cid" = String, Path)),
     responses(
-        (status = 200, description = "With `ETag`", body = SettingsView),
+        (status = 200, description = "With `ETag`", body = SettingsView, example = examples::settings),
         (status = 404, description = "`not_found`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -195,7 +195,7 @@ pub(crate) async fn get_settings(
     params(("cid" = String, Path), ("If-Match" = Option<String>, Header)),
     request_body(content = Object, description = "Any part of the settings", example = json!({"schedule": {"day": 2}, "guards": {"max_units": 50}, "freeze": null})),
     responses(
-        (status = 200, description = "Changed, or already so; with `ETag`", body = SettingsView),
+        (status = 200, description = "Changed, or already so; with `ETag`", body = SettingsView, example = examples::settings),
         (status = 400, description = "`invalid_input`, every wrong value at once", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`forbidden_role`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = ProblemBody, content_type = "application/problem+json"),

@@ -1,6 +1,6 @@
 //! The setup guide, the checklist, and the billing code.
 
-use crate::{ADMINS, READERS, reading_scope};
+use crate::{ADMINS, READERS, examples, reading_scope};
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
@@ -23,7 +23,7 @@ pub(crate) struct GuideParams {
 
 /// A step of the guide.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct StepView {
+pub(crate) struct GuideStepView {
     /// Its number, from 1.
     no: usize,
     /// Stable name.
@@ -42,7 +42,7 @@ pub(crate) struct StepView {
 
 /// A field of Autotask's form.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct FieldView {
+pub(crate) struct GuideFieldView {
     /// Its name in Autotask.
     #[schema(example = "Username (Key)")]
     field: &'static str,
@@ -103,9 +103,9 @@ pub(crate) struct GuideView {
     /// Why, and that it is not forced.
     security_note: &'static str,
     /// What to do, in order.
-    steps: Vec<StepView>,
+    steps: Vec<GuideStepView>,
     /// The API user's form.
-    fields: Vec<FieldView>,
+    fields: Vec<GuideFieldView>,
     /// What the security level must allow, and nothing more.
     matrix: Vec<MatrixView>,
     /// What this never does.
@@ -116,7 +116,7 @@ pub(crate) struct GuideView {
 
 impl From<Guide> for GuideView {
     fn from(of: Guide) -> Self {
-        let step = |(i, s): (usize, connections::GuideStep)| StepView {
+        let step = |(i, s): (usize, connections::GuideStep)| GuideStepView {
             no: i + 1,
             id: s.id,
             place: s.place,
@@ -133,7 +133,8 @@ impl From<Guide> for GuideView {
             delete: r.rights.contains(&Right::Delete),
             why: r.why,
         };
-        let field = |f: connections::GuideField| FieldView { field: f.field, value: f.value, how: f.how, copy: f.copy };
+        let field =
+            |f: connections::GuideField| GuideFieldView { field: f.field, value: f.value, how: f.how, copy: f.copy };
         let never = |n: connections::Never| NeverView { id: n.id, text: n.text, supported: false, planned: n.planned };
         Self {
             profile: of.profile,
@@ -158,7 +159,7 @@ impl From<Guide> for GuideView {
     tag = "setup",
     params(GuideParams),
     responses(
-        (status = 200, description = "Ordered steps, the form's fields, the permission matrix, what is never done", body = GuideView),
+        (status = 200, description = "Ordered steps, the form's fields, the permission matrix, what is never done", body = GuideView, example = examples::guide),
         (status = 400, description = "`invalid_input`: no such profile", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

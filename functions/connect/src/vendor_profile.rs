@@ -1,6 +1,7 @@
 //! `/v1/vendor/profile`.
 
 use crate::credentials::SecretText;
+use crate::examples;
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
@@ -16,7 +17,7 @@ use utoipa::ToSchema;
 /// The vendor's profile, whole.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ProfileBody {
+pub(crate) struct VendorProfileBody {
     /// The name in Autotask's list of integration vendors.
     #[schema(example = "Example - Security Training")]
     integration_vendor: String,
@@ -42,7 +43,7 @@ fn saas() -> String {
 
 /// The vendor's profile.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ProfileView {
+pub(crate) struct VendorProfileView {
     integration_vendor: String,
     /// Whether the integration code is set; the code itself is never shown.
     integration_code_set: bool,
@@ -51,8 +52,8 @@ pub(crate) struct ProfileView {
     guide_notes: Vec<String>,
 }
 
-fn view(of: VendorProfile) -> ProfileView {
-    ProfileView {
+fn view(of: VendorProfile) -> VendorProfileView {
+    VendorProfileView {
         integration_vendor: of.integration_vendor,
         integration_code_set: of.integration_code.is_some(),
         support_address: of.support_address,
@@ -67,7 +68,7 @@ fn view(of: VendorProfile) -> ProfileView {
     path = "/v1/vendor/profile",
     tag = "vendor",
     responses(
-        (status = 200, description = "With `ETag`; never the code", body = ProfileView, example = json!({"integration_vendor": "Example - Security Training", "integration_code_set": true, "support_address": "support@vendor.example", "saas_billing_code": "Software as a Service", "guide_notes": []})),
+        (status = 200, description = "With `ETag`; never the code", body = VendorProfileView, example = json!({"integration_vendor": "Example - Security Training", "integration_code_set": true, "support_address": "support@vendor.example", "saas_billing_code": "Software as a Service", "guide_notes": []})),
         (status = 403, description = "`forbidden_role`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`: not set yet", body = ProblemBody, content_type = "application/problem+json"),
     )
@@ -85,9 +86,9 @@ pub(crate) async fn get_vendor_profile(State(app): State<App>, caller: Caller) -
     path = "/v1/vendor/profile",
     tag = "vendor",
     params(("If-Match" = Option<String>, Header)),
-    request_body(content = ProfileBody, example = json!({"integration_vendor": "Example - Security Training", "integration_code": "…", "support_address": "support@vendor.example", "saas_billing_code": "Software as a Service", "guide_notes": []})),
+    request_body(content = VendorProfileBody, example = json!({"integration_vendor": "Example - Security Training", "integration_code": "…", "support_address": "support@vendor.example", "saas_billing_code": "Software as a Service", "guide_notes": []})),
     responses(
-        (status = 200, description = "Set; with `ETag`", body = ProfileView),
+        (status = 200, description = "Set; with `ETag`", body = VendorProfileView, example = examples::vendor_profile),
         (status = 400, description = "`invalid_input`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`forbidden_role`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`conflict`", body = ProblemBody, content_type = "application/problem+json"),
@@ -99,7 +100,7 @@ pub(crate) async fn put_vendor_profile(
     State(app): State<App>,
     caller: Caller,
     IfMatch(version): IfMatch,
-    Body(body): Body<ProfileBody>,
+    Body(body): Body<VendorProfileBody>,
 ) -> Result<impl IntoResponse, ApiError> {
     caller.require(&[Role::VendorAdmin])?;
     let input = ProfileInput {

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 /// The zone that serves the database.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ZoneView {
+pub(crate) struct ConnectionZoneView {
     /// Base of the API.
     #[schema(example = "https://webservices15.autotask.net/ATServicesRest/")]
     url: String,
@@ -104,7 +104,7 @@ pub(crate) struct ConnectionView {
     #[schema(example = "k3***@MSP.EXAMPLE")]
     username: String,
     /// The zone.
-    zone: ZoneView,
+    zone: ConnectionZoneView,
     /// `primary` or `secondary`.
     #[schema(value_type = String, example = "primary")]
     priority: connections::Priority,
@@ -160,7 +160,7 @@ impl From<&Connection> for ConnectionView {
             psa: of.psa.clone(),
             status: of.status.as_str(),
             username: of.masked_username(),
-            zone: ZoneView {
+            zone: ConnectionZoneView {
                 url: of.zone.url.clone(),
                 web_url: of.zone.web_url.clone(),
                 ci: of.zone.ci,

@@ -24,7 +24,10 @@ struct Function {
 type Operation = (String, String);
 
 fn functions() -> Vec<Function> {
-    let all = [("zone-discover", zone_discover::routes().split_for_parts())];
+    let all = [
+        ("connect", connect::routes().split_for_parts()),
+        ("zone-discover", zone_discover::routes().split_for_parts()),
+    ];
     all.into_iter()
         .map(|(name, (router, api))| Function { name, router, description: serde_json::to_value(api).unwrap() })
         .collect()
