@@ -248,18 +248,16 @@ fn ports(clients: &store::Clients, settings: Settings) -> Result<Ports, StartErr
             None => absent.clone(),
         },
         secrets: match settings.secret_prefix {
-            Some(prefix) => Arc::new({
-                let _ = prefix;
-                Absent
-            }),
+            Some(prefix) => Arc::new(store::SecretsManager::new(clients.secrets.clone(), prefix, clock.clone())),
             None => absent.clone(),
         },
-        queue: if settings.queues.is_empty() { absent.clone() } else { Arc::new(Absent) },
+        queue: if settings.queues.is_empty() {
+            absent.clone()
+        } else {
+            Arc::new(store::Sqs::new(clients.sqs.clone(), settings.queues))
+        },
         events: match settings.bus {
-            Some(bus) => Arc::new({
-                let _ = bus;
-                Absent
-            }),
+            Some(bus) => Arc::new(store::Bus::new(clients.events.clone(), bus)),
             None => absent,
         },
         clock,

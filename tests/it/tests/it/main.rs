@@ -3,6 +3,7 @@
 
 mod arrows;
 mod autotask_facts;
+mod bootstrap;
 mod edge;
 mod one_machine;
 mod openapi;
