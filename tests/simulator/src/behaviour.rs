@@ -20,10 +20,9 @@ pub(crate) fn before_create(tenant: &Tenant, entity: &Entity, row: &mut Row) -> 
 }
 
 /// Checks a row as a whole, new or changed.
-pub(crate) fn check_row(tenant: &Tenant, entity: &Entity, row: &Row) -> Result<(), Refusal> {
+pub(crate) fn check_row(entity: &Entity, row: &Row) -> Result<(), Refusal> {
     match entity.def.plural {
         "Contracts" => contracts::check(entity, row),
-        "Contacts" => contacts::check(tenant, entity, row),
         _ => Ok(()),
     }
 }

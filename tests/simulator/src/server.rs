@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -22,8 +22,12 @@ impl Simulator {
         loop {
             tokio::select! {
                 accepted = listener.accept() => {
-                    let (stream, _) = accepted?;
-                    connections.spawn(serve_connection(self.clone(), stream));
+                    match accepted {
+                        Ok((stream, _)) => drop(connections.spawn(serve_connection(self.clone(), stream))),
+                        // The client left before it was let in.
+                        Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                        Err(error) => return Err(error),
+                    }
                 }
                 // Finished connections are collected, so that the set does not grow.
                 Some(_) = connections.join_next() => {}
@@ -39,6 +43,9 @@ async fn serve_connection(simulator: Simulator, stream: TcpStream) {
     // A connection ends with an error when the client leaves or a fault closes it: both are fine.
     let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
+
+/// Bytes of a request's body: Autotask takes attachments of 7 MB, which base64 makes 10 MB.
+const BODY_MAX: usize = 16 * 1024 * 1024;
 
 /// Why a connection is closed without an answer.
 #[derive(Debug)]
@@ -63,7 +70,7 @@ async fn respond(
     request: http::Request<Incoming>,
 ) -> Result<http::Response<Full<Bytes>>, Closed> {
     let (parts, body) = request.into_parts();
-    let body = body.collect().await.map_err(|_| Closed)?.to_bytes();
+    let body = Limited::new(body, BODY_MAX).collect().await.map_err(|_| Closed)?.to_bytes();
     let request = WireRequest {
         method: parts.method,
         path: parts.uri.path().to_owned(),

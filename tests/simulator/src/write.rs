@@ -91,7 +91,7 @@ fn create(tenant: &mut Tenant, entity: &Entity, body: &Map<String, Value>) -> Re
     demand(entity, &row, None)?;
     set_defaults(tenant, entity, &mut row);
     check(tenant, entity, &row, None)?;
-    behaviour::check_row(tenant, entity, &row)?;
+    behaviour::check_row(entity, &row)?;
     let id = tenant.put(entity, row);
     behaviour::after_create(tenant, entity, id);
     Ok(id)
@@ -127,7 +127,7 @@ fn update(
     demand(entity, &row, Some(&before))?;
     stamp(tenant, entity, &mut row, entity.def.touched);
     check(tenant, entity, &row, Some(&before))?;
-    behaviour::check_row(tenant, entity, &row)?;
+    behaviour::check_row(entity, &row)?;
     tenant.put(entity, row);
     behaviour::after_update(tenant, entity, id, &before)?;
     Ok(id)

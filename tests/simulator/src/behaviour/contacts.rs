@@ -6,17 +6,6 @@ use crate::schema::Entity;
 use crate::state::Tenant;
 use crate::table::Row;
 
-pub(super) fn check(_: &Tenant, entity: &Entity, row: &Row) -> Result<(), Refusal> {
-    let address = match row.get(entity, "emailAddress") {
-        Cell::Text(address) if !address.is_empty() => address,
-        _ => return Ok(()),
-    };
-    match address.split_once('@') {
-        Some((local, domain)) if !local.is_empty() && domain.contains('.') => Ok(()),
-        _ => Err(Refusal::invalid("emailAddress: The value is not a valid e-mail address.")),
-    }
-}
-
 /// A new primary contact takes the place of the old one. (Not confirmed for the real API.)
 pub(super) fn keep_one_primary(tenant: &mut Tenant, entity: &Entity, id: i64) {
     let Some(row) = tenant.row(entity, id) else { return };

@@ -64,7 +64,7 @@ pub struct DemoLine {
 /// Companies with the vendor's line; the rest are special.
 const CLIENTS: usize = 35;
 const TWINS: usize = 5;
-const RENEWED: usize = 3;
+const RENEWED: usize = 2;
 const BILLED: usize = 7;
 const WITHOUT_ACCOUNT: usize = 35;
 const INACTIVE: usize = 37;
