@@ -62,7 +62,7 @@ pub struct Look<'a> {
     /// Our item.
     pub ours: Option<Versioned<UnitLine>>,
     /// Units in Autotask at a date; `None` where no complete read shows any.
-    pub theirs: &'a dyn Fn(Date) -> Option<i64>,
+    pub theirs: &'a (dyn Fn(Date) -> Option<i64> + Sync),
     /// Taken before the read of theirs began: what is judged by this look is judged as of then.
     pub seen_at: Timestamp,
     /// Now.
@@ -141,7 +141,7 @@ pub struct Order {
 }
 
 /// Seconds that an invocation keeps for storing what a POST's answer means.
-const AFTER_POST: Duration = Duration::from_secs(15);
+pub const AFTER_POST: Duration = Duration::from_secs(15);
 
 impl Order {
     /// Whether it may leave now: a POST that left later than `sent_by` could take effect after it was judged, and one
@@ -280,29 +280,43 @@ fn looked(task: &mut Task, look: &Look<'_>) -> Action {
 
 /// An intent is open: judge it by what is seen, or wait until it can be judged. Anybody may close.
 fn settle(task: &mut Task, look: &Look<'_>, expect: Option<u64>, ours: UnitLine, open: &Intent) -> Action {
-    let settled_at = open.sent_by + SETTLE;
-    let settled = look.seen_at >= settled_at;
     let heard = task.acked.filter(|(attempt, _)| *attempt == open.attempt);
     let acked = open.acked || heard.is_some();
     let seen = (look.theirs)(open.effective_date);
-    let outcome = match seen {
-        Some(units) if units == open.target && acked => Outcome::Verified,
-        _ if !settled => {
-            if acked && !open.acked {
-                // Should this invocation end, the next must know that Autotask said yes.
-                let mut record = ours;
-                record.open = Some(Intent { acked: true, ..open.clone() });
-                return task.put(expect, record, Next::Wait(settled_at));
-            }
-            return task.wait(settled_at);
+    let outcome = match judge(open, seen, acked, look.seen_at) {
+        Ok(outcome) => outcome,
+        Err(settled_at) if acked && !open.acked => {
+            // Should this invocation end, the next must know that Autotask said yes.
+            let mut record = ours;
+            record.open = Some(Intent { acked: true, ..open.clone() });
+            return task.put(expect, record, Next::Wait(settled_at));
         }
-        Some(units) if units == open.target => Outcome::Applied,
-        Some(units) if units == open.units_before && !acked => Outcome::NotApplied,
-        _ => Outcome::Held,
+        Err(settled_at) => return task.wait(settled_at),
     };
     let next = after_close(task, &ours, open, outcome, seen, acked);
     let record = closed(ours, open, outcome, look.now);
     task.put(expect, record, next)
+}
+
+/// How an intent ended, by what was seen at `seen_at`; or when it can be told.
+fn judge(open: &Intent, seen: Option<i64>, acked: bool, seen_at: Timestamp) -> Result<Outcome, Timestamp> {
+    let settled_at = open.sent_by + SETTLE;
+    match seen {
+        Some(units) if units == open.target && acked => Ok(Outcome::Verified),
+        _ if seen_at < settled_at => Err(settled_at),
+        Some(units) if units == open.target => Ok(Outcome::Applied),
+        Some(units) if units == open.units_before && !acked => Ok(Outcome::NotApplied),
+        _ => Ok(Outcome::Held),
+    }
+}
+
+/// Closes an intent on a line for which nobody wants anything now: the item to put, or when it can be told. `None`
+/// where nothing is open.
+pub fn close_abandoned(ours: &UnitLine, look: &Look<'_>) -> Option<Result<UnitLine, Timestamp>> {
+    let open = ours.open.as_ref()?;
+    let seen = (look.theirs)(open.effective_date);
+    let outcome = judge(open, seen, open.acked, look.seen_at);
+    Some(outcome.map(|outcome| closed(ours.clone(), open, outcome, look.now)))
 }
 
 fn after_close(task: &Task, ours: &UnitLine, open: &Intent, outcome: Outcome, seen: Option<i64>, acked: bool) -> Next {

@@ -1,0 +1,351 @@
+//! Carries a plan out: drives the protocol line by line, then verifies all of them in one batch.
+
+use super::reading::{self, Theirs};
+use super::sources::load_ledger;
+use crate::actor::Scope;
+use crate::autotask_session::Session;
+use crate::ids::{ConnectionId, LineKind, LineRef, PartnerId, RunId};
+use crate::ports::{Deadline, Ports, Read, StorageError};
+use crate::problem::{Error, Result};
+use crate::records::{Expect, Key, Versioned, Write, load};
+use crate::runs::Run;
+use crate::units::{Action, Answer, Event, Look, Order, Task, UnitLine, Verdict, Want, step};
+use autotask::{ContractServiceAdjustment, ContractServiceBundleAdjustment, Id};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// How often one invocation waits out a busy Autotask before it hands the rest on.
+const BUSY_PAUSES_MAX: u32 = 5;
+/// Longest pause that is waited out in place; longer ones become a delayed message.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// When Autotask does not say how long to wait.
+const BUSY_DELAY: Duration = Duration::from_secs(60);
+/// Pause when too many calls run at once: others finish theirs.
+const THREADS_PAUSE: Duration = Duration::from_secs(2);
+
+/// What carrying out needs.
+pub(super) struct Applier<'a> {
+    pub ports: &'a Ports,
+    pub scope: &'a Scope,
+    pub partner: &'a PartnerId,
+    pub connection: &'a ConnectionId,
+    pub run: &'a RunId,
+    pub session: &'a Session,
+    pub zone: &'a TimeZone,
+    pub deadline: &'a dyn Deadline,
+    /// Whether another invocation may be writing.
+    pub others: bool,
+    /// The contract of each line that may be written: only lines seen in this run's read.
+    pub contracts: &'a BTreeMap<LineRef, i64>,
+}
+
+/// How far an invocation came.
+#[derive(Debug, Default)]
+pub(super) struct Applied {
+    /// Lines that are finished.
+    pub verdicts: BTreeMap<LineRef, Verdict>,
+    /// Lines that can be judged from a time on.
+    pub waiting: BTreeMap<LineRef, Timestamp>,
+    /// Lines that were not begun, or not ended: another invocation goes on after this pause.
+    pub hand_on: Option<Duration>,
+    /// Autotask refused the credentials.
+    pub unauthorised: bool,
+    /// A person asked to stop.
+    pub cancelled: bool,
+}
+
+enum Flow {
+    Next,
+    Stop,
+}
+
+impl Applier<'_> {
+    /// Drives every task to its end, to a wait, or to where this invocation has to stop.
+    pub async fn apply(
+        &self,
+        ledger: &BTreeMap<LineRef, Versioned<UnitLine>>,
+        theirs: &Theirs,
+        wants: Vec<(LineRef, Want)>,
+    ) -> Result<Applied> {
+        let mut applied = Applied::default();
+        let mut confirming: BTreeMap<LineRef, Task> = BTreeMap::new();
+        let mut pauses = 0;
+        for (line, want) in wants {
+            if self.must_stop(&mut applied).await? {
+                break;
+            }
+            let mut task = Task::new(UnitLine::new(self.partner, self.connection, line), want);
+            let action = self.look(&mut task, line, ledger.get(&line).cloned(), theirs);
+            if let Flow::Stop = self.drive(line, task, action, &mut confirming, &mut applied, &mut pauses).await? {
+                break;
+            }
+        }
+        self.confirm(confirming, &mut applied, &mut pauses).await?;
+        Ok(applied)
+    }
+
+    /// Judges intents that are open on lines for which this run wants nothing: anybody may close.
+    pub async fn settle_others(
+        &self,
+        ledger: &BTreeMap<LineRef, Versioned<UnitLine>>,
+        theirs: &Theirs,
+        lines: &BTreeSet<LineRef>,
+        applied: &mut Applied,
+    ) -> Result<()> {
+        for line in lines {
+            let Some(found) = ledger.get(line) else { continue };
+            let units = |date: Date| theirs.units_at(*line, date);
+            let now = self.ports.clock.now();
+            let look = Look { ours: None, theirs: &units, seen_at: theirs.seen_at, now, others: false };
+            match crate::units::protocol::close_abandoned(&found.value, &look) {
+                None => {}
+                Some(Err(until)) => {
+                    applied.waiting.insert(*line, until);
+                }
+                Some(Ok(record)) => {
+                    let write = Write::put(&record, Expect::Version(found.v))?;
+                    match self.ports.storage.write(self.scope, vec![write]).await {
+                        // Somebody else closed it: as good.
+                        Ok(()) | Err(StorageError::Conflict { .. }) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn look(&self, task: &mut Task, line: LineRef, ours: Option<Versioned<UnitLine>>, theirs: &Theirs) -> Action {
+        let units = |date: Date| theirs.units_at(line, date);
+        let now = self.ports.clock.now();
+        let look = Look { ours, theirs: &units, seen_at: theirs.seen_at, now, others: self.others };
+        step(task, Event::Looked(&look))
+    }
+
+    /// Whether there is time for one more POST, and nobody asked to stop.
+    async fn must_stop(&self, applied: &mut Applied) -> Result<bool> {
+        let needed = self.ports.config.request_timeout.saturating_add(crate::units::protocol::AFTER_POST);
+        if self.deadline.remaining() < needed {
+            applied.hand_on = Some(Duration::ZERO);
+            return Ok(true);
+        }
+        let key = Key::Run(self.partner.clone(), self.connection.clone(), self.run.clone());
+        let run = self.ports.storage.get(self.scope, &key, Read::Eventual).await?;
+        let run = run.map(crate::records::Stored::decode::<Run>).transpose()?;
+        applied.cancelled = run.is_none_or(|run| run.cancel_requested);
+        Ok(applied.cancelled)
+    }
+
+    async fn drive(
+        &self,
+        line: LineRef,
+        mut task: Task,
+        mut action: Action,
+        confirming: &mut BTreeMap<LineRef, Task>,
+        applied: &mut Applied,
+        pauses: &mut u32,
+    ) -> Result<Flow> {
+        let mut flow = Flow::Next;
+        loop {
+            action = match action {
+                Action::Put { expect, record } => {
+                    let expect = expect.map_or(Expect::Absent, Expect::Version);
+                    match self.ports.storage.write(self.scope, vec![Write::put(&*record, expect)?]).await {
+                        Ok(()) => step(&mut task, Event::Stored),
+                        Err(StorageError::Conflict { .. }) => step(&mut task, Event::Conflict),
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                Action::Post(order) => {
+                    let (answer, after) = self.post(&order).await;
+                    if self.follow(after, applied, pauses).await {
+                        flow = Flow::Stop;
+                    }
+                    let now = self.ports.clock.now();
+                    step(&mut task, Event::Answered(answer, now))
+                }
+                Action::Look if matches!(flow, Flow::Stop) => {
+                    // Its intent is closed; another invocation looks again.
+                    return Ok(flow);
+                }
+                Action::Look => {
+                    let (ours, theirs) = self.relook(line, task.want().effective_date).await?;
+                    self.look(&mut task, line, ours, &theirs)
+                }
+                Action::Confirm => {
+                    confirming.insert(line, task);
+                    return Ok(flow);
+                }
+                Action::Wait(until) => {
+                    applied.waiting.insert(line, until);
+                    return Ok(flow);
+                }
+                Action::Finish(verdict) => {
+                    applied.verdicts.insert(line, verdict);
+                    return Ok(flow);
+                }
+            };
+        }
+    }
+
+    /// Reads all lines that were answered with yes, in batches, and closes them; corrections may need another round.
+    async fn confirm(
+        &self,
+        mut confirming: BTreeMap<LineRef, Task>,
+        applied: &mut Applied,
+        pauses: &mut u32,
+    ) -> Result<()> {
+        while !confirming.is_empty() {
+            let ledger = load_ledger(self.ports, self.scope, self.partner, self.connection).await?;
+            let mut theirs = Theirs { seen_at: self.ports.clock.now(), ..Theirs::default() };
+            let dates = confirming.iter().flat_map(|(line, task)| {
+                let ours = ledger.get(line).map(|found| &found.value);
+                dates_of(ours, task.want().effective_date).into_iter().map(|date| (*line, date))
+            });
+            self.read_rows(dates, &mut theirs).await?;
+            let mut again = BTreeMap::new();
+            for (line, mut task) in std::mem::take(&mut confirming) {
+                let action = self.look(&mut task, line, ledger.get(&line).cloned(), &theirs);
+                let _ = self.drive(line, task, action, &mut again, applied, pauses).await?;
+            }
+            confirming = again;
+        }
+        Ok(())
+    }
+
+    /// Ours, then theirs, for one line.
+    async fn relook(&self, line: LineRef, date: Date) -> Result<(Option<Versioned<UnitLine>>, Theirs)> {
+        let key = Key::UnitLine(self.partner.clone(), self.connection.clone(), line);
+        let ours = load::<UnitLine>(&*self.ports.storage, self.scope, &key).await?;
+        let mut theirs = Theirs { seen_at: self.ports.clock.now(), ..Theirs::default() };
+        let dates = dates_of(ours.as_ref().map(|found| &found.value), date);
+        self.read_rows(dates.into_iter().map(|date| (line, date)), &mut theirs).await?;
+        if theirs.units_at(line, date).is_none() {
+            self.read_line(line, &mut theirs).await?;
+        }
+        Ok((ours, theirs))
+    }
+
+    async fn read_rows(&self, dates: impl Iterator<Item = (LineRef, Date)>, theirs: &mut Theirs) -> Result<()> {
+        let mut by_date: BTreeMap<Date, BTreeSet<LineRef>> = BTreeMap::new();
+        for (line, date) in dates {
+            by_date.entry(date).or_default().insert(line);
+        }
+        for (date, lines) in by_date {
+            let rows = reading::rows(&self.session.client, self.zone, &lines, date).await.map_err(reading_units)?;
+            theirs.add_rows(rows);
+        }
+        Ok(())
+    }
+
+    /// A line without a row: is it there at all?
+    async fn read_line(&self, line: LineRef, theirs: &mut Theirs) -> Result<()> {
+        let client = &self.session.client;
+        let lines = BTreeSet::from([line]);
+        theirs.lines = reading::lines(client, &lines).await.map_err(reading_units)?;
+        let contracts: BTreeSet<i64> = theirs.lines.values().map(|facts| facts.contract_id).collect();
+        theirs.contracts = reading::contracts(client, self.zone, &contracts).await.map_err(reading_units)?;
+        theirs.units_readable = Some(reading::units_readable(client, line.kind).await.map_err(reading_units)?);
+        Ok(())
+    }
+
+    /// Sends one adjustment, once. Nothing below repeats it.
+    async fn post(&self, order: &Order) -> (Answer, After) {
+        let timeout = self.ports.config.request_timeout;
+        if !order.may_leave(self.ports.clock.now(), self.deadline.remaining(), timeout) {
+            return (Answer::NotSent, After::HandOn(Duration::ZERO));
+        }
+        let Some(contract) = self.contracts.get(&order.line).copied() else {
+            return (Answer::Refused("The line's contract was not read in this run.".to_owned()), After::GoOn);
+        };
+        let client = &self.session.client;
+        let (line, change, from) = (order.line.id, order.change, order.effective_date);
+        let contract = Id::new(contract);
+        let sent = match order.line.kind {
+            LineKind::Service => {
+                let mut body = ContractServiceAdjustment::of_line(contract, Id::new(line), change, from);
+                body.adjusted_unit_cost = order.cost;
+                client.create(&body).await
+            }
+            LineKind::Bundle => {
+                client.create(&ContractServiceBundleAdjustment::of_line(contract, Id::new(line), change, from)).await
+            }
+        };
+        let (answer, after) = judge(sent);
+        if answer == Answer::Unknown {
+            // The template's alarm counts this field.
+            tracing::warn!(
+                unknown_outcome = true, connection.id = %self.connection, run.id = %self.run, line = %order.line,
+                "it is not known whether an adjustment was applied; the line settles by reading"
+            );
+        }
+        (answer, after)
+    }
+
+    /// Acts on what an answer means for the whole run. True: stop here.
+    async fn follow(&self, after: After, applied: &mut Applied, pauses: &mut u32) -> bool {
+        match after {
+            After::GoOn => false,
+            After::Unauthorised => {
+                applied.unauthorised = true;
+                true
+            }
+            After::Pause(time) if time <= PAUSE_MAX && *pauses < BUSY_PAUSES_MAX => {
+                *pauses += 1;
+                self.ports.clock.pause(time).await;
+                false
+            }
+            After::Pause(time) | After::HandOn(time) => {
+                applied.hand_on = Some(time.max(applied.hand_on.unwrap_or_default()));
+                true
+            }
+        }
+    }
+}
+
+fn reading_units(source: autotask::Error) -> Error {
+    Error::Autotask { doing: "reading units", source }
+}
+
+/// The dates at which a line has to be read: the run's, and those of what is open, owed or kept after it.
+pub(super) fn dates_of(ours: Option<&UnitLine>, date: Date) -> BTreeSet<Date> {
+    let mut dates = BTreeSet::from([date]);
+    if let Some(ours) = ours {
+        dates.extend(ours.open.as_ref().map(|open| open.effective_date));
+        dates.extend(ours.owed.map(|owed| owed.date));
+        dates.extend(ours.kept.iter().copied().filter(|kept| *kept > date).min());
+    }
+    dates
+}
+
+/// What an answer means for the run, besides the line.
+#[derive(Debug, PartialEq, Eq)]
+enum After {
+    GoOn,
+    Pause(Duration),
+    HandOn(Duration),
+    Unauthorised,
+}
+
+/// The table of `design.md` section 5: which answers leave the intent open.
+fn judge(sent: autotask::Result<i64>) -> (Answer, After) {
+    use autotask::Error as E;
+    match sent {
+        Ok(item) => (Answer::Acked(Some(item)), After::GoOn),
+        Err(E::Unauthorised { .. }) => (Answer::NotSent, After::Unauthorised),
+        Err(error @ (E::Forbidden { .. } | E::NotFound { .. } | E::Rejected { .. })) => {
+            (Answer::Refused(error.texts().join(" ")), After::GoOn)
+        }
+        Err(E::RateLimited { retry_after, .. }) => (Answer::NotSent, After::HandOn(retry_after.unwrap_or(BUSY_DELAY))),
+        Err(E::ThreadLimit { retry_after, .. }) => {
+            (Answer::NotSent, After::Pause(retry_after.unwrap_or(THREADS_PAUSE)))
+        }
+        Err(E::NotSent { .. }) => (Answer::NotSent, After::HandOn(BUSY_DELAY)),
+        // Refused by our own client before anything was sent.
+        Err(E::OutOfBounds { what }) => (Answer::Refused(what), After::GoOn),
+        Err(E::Unavailable { .. } | E::UnknownOutcome { .. } | E::Malformed { .. }) => (Answer::Unknown, After::GoOn),
+    }
+}

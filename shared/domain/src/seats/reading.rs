@@ -1,0 +1,226 @@
+//! Loads theirs: units rows in batches with few fields; contracts and lines only where a row is missing.
+
+use crate::ids::{LineKind, LineRef};
+use autotask::{
+    Client, Contract, ContractService, ContractServiceBundle, ContractServiceBundleUnit, ContractServiceUnit,
+    ContractType, Filter, Id, metadata::UserAccess,
+};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use rust_decimal::Decimal;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How far a date-only value may lie before its own midnight in UTC: the easternmost zone is 14 hours ahead.
+const EASTERNMOST: SignedDuration = SignedDuration::from_hours(14);
+
+/// A row of units as the calendar has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Autotask's id of the row.
+    pub id: i64,
+    /// First day.
+    pub start: Date,
+    /// Last day.
+    pub end: Date,
+    /// Units.
+    pub units: i64,
+    /// Whether it is approved and posted.
+    pub billed: bool,
+}
+
+/// A contract as far as a plan needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContractFacts {
+    /// `contractName`.
+    pub name: String,
+    /// Whether it is a recurring service contract.
+    pub recurring: bool,
+    /// First day.
+    pub start: Option<Date>,
+    /// Last day.
+    pub end: Option<Date>,
+    /// The contract that renews it.
+    pub renewed_by: Option<i64>,
+}
+
+/// What the contract line itself says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineFacts {
+    /// The contract it is on.
+    pub contract_id: i64,
+    /// Cost of one unit, where readable.
+    pub unit_cost: Option<Decimal>,
+    /// Price of one unit, where readable.
+    pub unit_price: Option<Decimal>,
+}
+
+/// What was read of Autotask.
+#[derive(Debug, Default)]
+pub struct Theirs {
+    /// Before the reading of rows began.
+    pub seen_at: Timestamp,
+    /// Rows per line.
+    pub rows: BTreeMap<LineRef, Vec<Row>>,
+    /// Contracts that were asked for and found.
+    pub contracts: BTreeMap<i64, ContractFacts>,
+    /// Contracts that were asked for.
+    pub contracts_asked: BTreeSet<i64>,
+    /// Lines that were asked for and found.
+    pub lines: BTreeMap<LineRef, LineFacts>,
+    /// Lines that were asked for.
+    pub lines_asked: BTreeSet<LineRef>,
+    /// Whether the API user may read units, where that was asked for.
+    pub units_readable: Option<bool>,
+}
+
+impl Theirs {
+    /// The row of a line that covers a date; of several the one that starts last.
+    #[must_use]
+    pub fn row_at(&self, line: LineRef, date: Date) -> Option<&Row> {
+        let rows = self.rows.get(&line)?;
+        rows.iter().filter(|row| row.start <= date && date <= row.end).max_by_key(|row| (row.start, row.id))
+    }
+
+    /// Adds rows, each once.
+    pub fn add_rows(&mut self, rows: BTreeMap<LineRef, Vec<Row>>) {
+        for (line, rows) in rows {
+            let known = self.rows.entry(line).or_default();
+            for row in rows {
+                if !known.iter().any(|other| other.id == row.id) {
+                    known.push(row);
+                }
+            }
+        }
+    }
+
+    /// Units at a date. Without a row they are 0 only where the line was read on a contract that covers the date.
+    #[must_use]
+    pub fn units_at(&self, line: LineRef, date: Date) -> Option<i64> {
+        if let Some(row) = self.row_at(line, date) {
+            return Some(row.units);
+        }
+        let contract = self.contracts.get(&self.lines.get(&line)?.contract_id)?;
+        let begun = contract.start.is_none_or(|start| start <= date);
+        let running = contract.end.is_none_or(|end| date <= end);
+        (contract.recurring && begun && running && self.units_readable == Some(true)).then_some(0)
+    }
+}
+
+/// Reads the rows that cover `date` for these lines.
+pub async fn rows(
+    client: &Client,
+    zone: &TimeZone,
+    lines: &BTreeSet<LineRef>,
+    date: Date,
+) -> autotask::Result<BTreeMap<LineRef, Vec<Row>>> {
+    let mut found: BTreeMap<LineRef, Vec<Row>> = BTreeMap::new();
+    let services: Vec<i64> = ids_of(lines, LineKind::Service);
+    if !services.is_empty() {
+        let query = client.query::<ContractServiceUnit>().any_of("contractServiceID", services);
+        let query = query.filter(covering(date)).include(ContractServiceUnit::PERIOD_FIELDS);
+        for row in query.all().await? {
+            let line = row.contract_service_id.map(|id| LineRef::service(id.get()));
+            let parts = (row.id.get(), row.units, row.start_date, row.end_date, row.approve_and_post_date.is_some());
+            keep(&mut found, zone, line, parts);
+        }
+    }
+    let bundles: Vec<i64> = ids_of(lines, LineKind::Bundle);
+    if !bundles.is_empty() {
+        let query = client.query::<ContractServiceBundleUnit>().any_of("contractServiceBundleID", bundles);
+        let query = query.filter(covering(date)).include(ContractServiceBundleUnit::PERIOD_FIELDS);
+        for row in query.all().await? {
+            let line = row.contract_service_bundle_id.map(|id| LineRef::bundle(id.get()));
+            let parts = (row.id.get(), row.units, row.start_date, row.end_date, row.approve_and_post_date.is_some());
+            keep(&mut found, zone, line, parts);
+        }
+    }
+    Ok(found)
+}
+
+type RowParts = (i64, Option<i64>, Option<autotask::DateValue>, Option<autotask::DateValue>, bool);
+
+fn keep(found: &mut BTreeMap<LineRef, Vec<Row>>, zone: &TimeZone, line: Option<LineRef>, parts: RowParts) {
+    // A row without its line, dates or units says nothing.
+    if let (Some(line), (id, Some(units), Some(start), Some(end), billed)) = (line, parts) {
+        let row = Row { id, start: start.calendar_date(zone), end: end.calendar_date(zone), units, billed };
+        found.entry(line).or_default().push(row);
+    }
+}
+
+/// Rows that may cover a date: their dates are instants whose calendar day only the code can tell.
+fn covering(date: Date) -> Filter {
+    let day = date.at(0, 0, 0, 0);
+    let end_of_day = date.at(23, 59, 59, 0);
+    let earliest_end = day.checked_sub(EASTERNMOST).unwrap_or(day);
+    Filter::lte("startDate", format!("{end_of_day}Z")).and(Filter::gte("endDate", format!("{earliest_end}Z")))
+}
+
+fn ids_of(lines: &BTreeSet<LineRef>, kind: LineKind) -> Vec<i64> {
+    lines.iter().filter(|line| line.kind == kind).map(|line| line.id).collect()
+}
+
+/// Reads contracts by id.
+pub async fn contracts(
+    client: &Client,
+    zone: &TimeZone,
+    ids: &BTreeSet<i64>,
+) -> autotask::Result<BTreeMap<i64, ContractFacts>> {
+    let rows = client
+        .query::<Contract>()
+        .any_of("id", ids.iter().copied())
+        .include(&["id", "contractName", "contractType", "startDate", "endDate", "renewedContractID"])
+        .all()
+        .await?;
+    let facts = rows.into_iter().map(|row| {
+        let facts = ContractFacts {
+            name: row.contract_name.unwrap_or_default(),
+            recurring: row.contract_type == Some(ContractType::RecurringService),
+            start: row.start_date.map(|date| date.calendar_date(zone)),
+            end: row.end_date.map(|date| date.calendar_date(zone)),
+            renewed_by: row.renewed_contract_id.map(Id::get),
+        };
+        (row.id.get(), facts)
+    });
+    Ok(facts.collect())
+}
+
+/// Contracts that say they renew one of these: the pointer is met in either direction (D-13).
+pub async fn successors(client: &Client, ended: &BTreeSet<i64>) -> autotask::Result<BTreeMap<i64, i64>> {
+    let query = client.query::<Contract>().any_of("renewedContractID", ended.iter().copied());
+    let rows = query.include(&["id", "renewedContractID"]).all().await?;
+    Ok(rows.into_iter().filter_map(|row| Some((row.renewed_contract_id?.get(), row.id.get()))).collect())
+}
+
+/// Reads lines by id: whether they are there, on which contract, with cost and price where readable.
+pub async fn lines(client: &Client, lines: &BTreeSet<LineRef>) -> autotask::Result<BTreeMap<LineRef, LineFacts>> {
+    let mut found = BTreeMap::new();
+    let services = ids_of(lines, LineKind::Service);
+    if !services.is_empty() {
+        let query = client.query::<ContractService>().any_of("id", services);
+        for row in query.include(&["id", "contractID", "unitCost", "unitPrice"]).all().await? {
+            let contract_id = row.contract_id.map_or(0, Id::get);
+            let facts = LineFacts { contract_id, unit_cost: row.unit_cost, unit_price: row.unit_price };
+            found.insert(LineRef::service(row.id.get()), facts);
+        }
+    }
+    let bundles = ids_of(lines, LineKind::Bundle);
+    if !bundles.is_empty() {
+        let query = client.query::<ContractServiceBundle>().any_of("id", bundles);
+        for row in query.include(&["id", "contractID", "unitPrice"]).all().await? {
+            let contract_id = row.contract_id.map_or(0, Id::get);
+            let facts = LineFacts { contract_id, unit_cost: None, unit_price: row.unit_price };
+            found.insert(LineRef::bundle(row.id.get()), facts);
+        }
+    }
+    Ok(found)
+}
+
+/// Whether the API user may read units at all: restricted rights give empty lists, not errors.
+pub async fn units_readable(client: &Client, kind: LineKind) -> autotask::Result<bool> {
+    let info = match kind {
+        LineKind::Service => client.entity_information::<ContractServiceUnit>().await?,
+        LineKind::Bundle => client.entity_information::<ContractServiceBundleUnit>().await?,
+    };
+    Ok(info.can_query != Some(false) && matches!(info.user_access_for_query, None | Some(UserAccess::All)))
+}

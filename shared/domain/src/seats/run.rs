@@ -1,0 +1,590 @@
+//! What a worker does with a message: claim the run, load ours, load theirs, plan, carry out, report.
+
+use super::apply::{Applied, Applier, dates_of};
+use super::costs;
+use super::plan::{Frame, Plan, Planned, overwrites_cost, plan};
+use super::reading::{self, Theirs};
+use super::report;
+use super::sources::{self, Ours};
+use super::{issues, writers};
+use crate::actor::Scope;
+use crate::autotask_session::{self, Session, Verdict as Credentials};
+use crate::connections::settings::ApprovalMode;
+use crate::connections::{Connection, Settings, load_connection};
+use crate::ids::{ConnectionId, LineKind, LineRef, PartnerId};
+use crate::ports::{DELAY_MAX, Deadline, Ports, StorageError};
+use crate::problem::{Code, Error, Result};
+use crate::records::{Key, Versioned, Write, load};
+use crate::runs::{self, LineState, Run, RunLine, RunMode, RunState, Totals, Trigger, WorkMessage, lines};
+use crate::units::Want;
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// How long a claim of an invocation on its run lasts: the worker's time-out of 300 s and a minute for clocks.
+const INVOCATION_MAX: SignedDuration = SignedDuration::from_secs(360);
+/// A run that could not be done for so long is given up: the next slot or a person starts a new one.
+const RUN_AGE_MAX: SignedDuration = SignedDuration::from_hours(24);
+/// Pause before a run that Autotask or the store could not serve is taken up again.
+const LATER: Duration = Duration::from_secs(60);
+
+/// A plan with what it was made of.
+#[derive(Debug)]
+pub struct Computed {
+    /// Every line, decided and not carried out.
+    pub lines: Vec<RunLine>,
+    /// SHA-256 of what the plan would write, hex.
+    pub plan_hash: String,
+    /// Why nothing of it may be written.
+    pub stopped: Option<(Code, String)>,
+    /// Calls made to Autotask.
+    pub calls: u32,
+}
+
+/// Reads ours and theirs and plans, without any write: previews, checks of stale plans, reconciliation.
+pub async fn compute(
+    ports: &Ports,
+    scope: &Scope,
+    partner: &PartnerId,
+    connection: &ConnectionId,
+    run: &Run,
+) -> Result<Computed> {
+    let connection = load_connection(ports, scope, partner, connection).await?;
+    let settings = super::settings_of(ports, scope, &connection).await?;
+    let session = autotask_session::open(ports, scope, &connection).await?;
+    let prepared = prepare(ports, scope, &session, run, &settings, true).await;
+    let calls = session.calls();
+    session.close().await;
+    let prepared = match prepared {
+        Err(Error::Autotask { source, .. }) => {
+            return Err(autotask_session::settle(ports, scope, &run.actor, &connection, source).await);
+        }
+        other => other?,
+    };
+    let plan_hash = hash(&prepared.plan.lines);
+    let lines = prepared.plan.lines.into_iter().map(|planned| planned.line).collect();
+    Ok(Computed { lines, plan_hash, stopped: prepared.plan.stopped, calls })
+}
+
+/// How an invocation ended.
+enum Ended {
+    /// The run is over, or waits for a person.
+    Over,
+    /// The rest is for another invocation, not before this.
+    HandOn(Duration),
+}
+
+/// Works on a run as far as this invocation can.
+///
+/// # Errors
+/// Only where the message is to be tried again: storage, queue.
+pub async fn work(ports: &Ports, scope: &Scope, deadline: &dyn Deadline, message: &WorkMessage) -> Result<()> {
+    let Some(scope) = scope.narrow(&message.partner) else { return Err(Error::not_found("run")) };
+    let Some(claimed) = claim(ports, &scope, message).await? else { return Ok(()) };
+    let work = Work { ports, scope: &scope, deadline, claimed: &claimed };
+    match work.work().await? {
+        Ended::Over => Ok(()),
+        Ended::HandOn(delay) => work.hand_on(message, delay).await,
+    }
+}
+
+/// A run that this invocation works on.
+struct Claimed {
+    run: Versioned<Run>,
+    invocation: String,
+}
+
+/// Claims a run for this invocation. `None`: there is nothing to do, or somebody else does it.
+async fn claim(ports: &Ports, scope: &Scope, message: &WorkMessage) -> Result<Option<Claimed>> {
+    let key = Key::Run(message.partner.clone(), message.connection.clone(), message.run.clone());
+    let Some(found) = load::<Run>(&*ports.storage, scope, &key).await? else { return Ok(None) };
+    if found.state.is_final() || found.state == RunState::Planned {
+        return Ok(None);
+    }
+    let now = ports.clock.now();
+    if let Some((_, until)) = found.worker.as_ref().filter(|(_, until)| *until > now) {
+        let wait = Duration::try_from(until.duration_since(now)).unwrap_or(LATER);
+        message.send(ports, wait.min(DELAY_MAX)).await?;
+        return Ok(None);
+    }
+    let (v, mut run) = (found.v, found.value);
+    let invocation = ports.ids.uuid().to_string();
+    run.worker = Some((invocation.clone(), now + INVOCATION_MAX));
+    run.touched_at = now;
+    run.state = match run.state {
+        RunState::Queued if run.mode == RunMode::Apply => RunState::Applying,
+        RunState::Queued => RunState::Planning,
+        other => other,
+    };
+    match ports.storage.write(scope, vec![Write::replace(&run, v)?]).await {
+        Ok(()) => Ok(Some(Claimed { run: Versioned { v: v + 1, value: run }, invocation })),
+        Err(StorageError::Conflict { .. }) => {
+            message.send(ports, LATER).await?;
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+struct Work<'a> {
+    ports: &'a Ports,
+    scope: &'a Scope,
+    deadline: &'a dyn Deadline,
+    claimed: &'a Claimed,
+}
+
+impl Work<'_> {
+    fn run(&self) -> &Run {
+        &self.claimed.run.value
+    }
+
+    async fn work(&self) -> Result<Ended> {
+        let (partner, id) = (&self.run().partner, &self.run().connection);
+        let connection = match load_connection(self.ports, self.scope, partner, id).await {
+            Err(Error::Problem(problem)) => return self.failed(problem.code, problem.detail).await,
+            other => other?,
+        };
+        let settings = super::settings_of(self.ports, self.scope, &connection).await?;
+        let session = match autotask_session::open(self.ports, self.scope, &connection).await {
+            Err(Error::Problem(problem)) => return self.refused(problem.code, problem.detail).await,
+            other => other?,
+        };
+        let writer = writers::Writer {
+            invocation: self.claimed.invocation.clone(),
+            run: self.run().id.clone(),
+            since: self.ports.clock.now(),
+        };
+        writers::sign_on(self.ports, self.scope, partner, id, &writer).await?;
+        let ended = self.with(&connection, &settings, &session).await;
+        session.close().await;
+        let ended = match ended {
+            Err(Error::Autotask { source, .. }) => self.autotask_failed(&connection, source).await?,
+            Err(Error::Problem(problem)) => self.refused(problem.code, problem.detail).await?,
+            other => other?,
+        };
+        writers::sign_off(self.ports, self.scope, partner, id, &self.claimed.invocation).await?;
+        Ok(ended)
+    }
+
+    async fn with(&self, connection: &Connection, settings: &Settings, session: &Session) -> Result<Ended> {
+        read_threshold(session).await?;
+        let run = self.run();
+        let preview = run.mode == RunMode::Preview || self.waits_for_a_person(settings);
+        let mut prepared = prepare(self.ports, self.scope, session, run, settings, preview).await?;
+        if run.approved {
+            self.keep_to_the_approved(&mut prepared).await?;
+        }
+        let nothing_begun = !prepared.begun(run);
+        if preview && nothing_begun {
+            return self.planned(prepared, settings, session).await;
+        }
+        let wants = prepared.wants();
+        if !wants.is_empty() && run.plan_hash.is_none() {
+            let lines: Vec<RunLine> = prepared.plan.lines.iter().map(|planned| planned.line.clone()).collect();
+            lines::store_lines(self.ports, self.scope, run, &lines).await?;
+        }
+        let id = &connection.id;
+        let others = writers::others(self.ports, self.scope, &run.partner, id, &self.claimed.invocation).await?;
+        let wants = if others { prepared.wants_and_right_ones() } else { wants };
+        let zone = settings.zone();
+        let contracts = prepared.contracts();
+        let applier = Applier {
+            ports: self.ports,
+            scope: self.scope,
+            partner: &run.partner,
+            connection: id,
+            run: &run.id,
+            session,
+            zone: &zone,
+            deadline: self.deadline,
+            others,
+            contracts: &contracts,
+        };
+        let abandoned = prepared.abandoned(&wants);
+        let mut applied = applier.apply(&prepared.ours.ledger, &prepared.theirs, wants).await?;
+        applier.settle_others(&prepared.ours.ledger, &prepared.theirs, &abandoned, &mut applied).await?;
+        self.conclude(connection, session, prepared, applied, settings).await
+    }
+
+    fn waits_for_a_person(&self, settings: &Settings) -> bool {
+        let run = self.run();
+        let scheduled = matches!(run.trigger, Trigger::Schedule | Trigger::CatchUp);
+        scheduled && !run.approved && settings.approval_mode == ApprovalMode::ApproveAll
+    }
+
+    /// The plan is made and waits for a person.
+    async fn planned(&self, prepared: Prepared, settings: &Settings, session: &Session) -> Result<Ended> {
+        let mut run = self.claimed.run.clone();
+        let plan_hash = hash(&prepared.plan.lines);
+        let stopped = prepared.plan.stopped.clone();
+        let lines: Vec<RunLine> = prepared.plan.lines.into_iter().map(|planned| planned.line).collect();
+        run.value.chunks = lines::store_lines(self.ports, self.scope, &run.value, &lines).await?;
+        run.value.plan_hash = Some(plan_hash);
+        run.value.planned_at = Some(self.ports.clock.now());
+        run.value.settings = Some(settings.clone());
+        run.value.autotask_calls += session.calls();
+        run.value.worker = None;
+        let totals = Totals::of(lines.iter().map(|line| line.state));
+        let actor = run.value.actor.clone();
+        runs::finish(self.ports, self.scope, &actor, run, RunState::Planned, totals, stopped).await?;
+        Ok(Ended::Over)
+    }
+
+    /// Lines that no longer fit the plan that a person approved are left alone.
+    async fn keep_to_the_approved(&self, prepared: &mut Prepared) -> Result<()> {
+        let run = self.run();
+        let approved = lines::load_lines(self.ports, self.scope, &run.partner, &run.connection, &run.id).await?;
+        let approved: BTreeMap<LineRef, RunLine> = approved.into_iter().map(|line| (line.line, line)).collect();
+        for planned in &mut prepared.plan.lines {
+            let begun = prepared.ours.ledger.get(&planned.line.line).is_some_and(|ledger| {
+                let open = ledger.open.as_ref().is_some_and(|open| open.run == run.id);
+                open || ledger.last.as_ref().is_some_and(|last| last.run == run.id)
+            });
+            let fits = approved.get(&planned.line.line).is_some_and(|stored| {
+                stored.units_wanted == planned.line.units_wanted
+                    && stored.units_now == planned.line.units_now
+                    && stored.cost_wanted == planned.line.cost_wanted
+            });
+            if !begun && !fits && (planned.want.is_some() || planned.cost_only.is_some()) {
+                planned.want = None;
+                planned.cost_only = None;
+                planned.line.state = LineState::Held;
+                planned.line.code = Some(Code::PlanStale);
+                "Units or count have changed since the plan was approved.".clone_into(&mut planned.line.words);
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores the report, and ends the run or hands it on.
+    async fn conclude(
+        &self,
+        connection: &Connection,
+        session: &Session,
+        prepared: Prepared,
+        mut applied: Applied,
+        settings: &Settings,
+    ) -> Result<Ended> {
+        let wait = self.wait_of(&applied);
+        let costs = match wait {
+            None if !applied.cancelled && !applied.unauthorised => {
+                costs::write(session, &prepared, &applied, settings).await?
+            }
+            _ => BTreeMap::new(),
+        };
+        if applied.unauthorised {
+            let actor = &self.run().actor;
+            let (partner, id) = (&connection.partner, &connection.id);
+            match autotask_session::unauthorised(self.ports, self.scope, actor, partner, id).await? {
+                // A passing refusal: the rest is done by another invocation, with what it finds then.
+                Credentials::Works | Credentials::ZoneMoved => applied.hand_on = Some(LATER),
+                Credentials::NeedsRelink => {}
+            }
+        }
+        let plan_hash = hash(&prepared.plan.lines);
+        let stopped = prepared.plan.stopped.clone();
+        let lines = report::lines(prepared.plan.lines, &applied, &costs);
+        let totals = Totals::of(lines.iter().map(|line| line.state));
+        let mut run = self.claimed.run.clone();
+        run.value.chunks = lines::store_lines(self.ports, self.scope, &run.value, &lines).await?;
+        run.value.autotask_calls += session.calls();
+        run.value.settings = Some(settings.clone());
+        run.value.plan_hash.get_or_insert(plan_hash);
+        run.value.planned_at.get_or_insert(self.ports.clock.now());
+        run.value.totals = totals;
+        let relink = applied.unauthorised && applied.hand_on.is_none();
+        if let Some(wait) = wait.or(applied.hand_on).filter(|_| !relink && !self.is_too_old()) {
+            run.value.state = if applied.hand_on.is_some() { RunState::Applying } else { RunState::Settling };
+            return self.rest(run, wait).await;
+        }
+        issues::report(self.ports, self.scope, &run.value, &lines).await?;
+        let problem = if relink {
+            Some((Code::NeedsRelink, "Autotask refused the credentials during the run.".to_owned()))
+        } else {
+            stopped
+        };
+        let state = match &problem {
+            Some((Code::NeedsRelink, _)) if totals.changed == 0 => RunState::Failed,
+            Some((Code::NeedsRelink, _)) => RunState::Partial,
+            Some(_) => RunState::Stopped,
+            None => report::end_state(&totals, applied.cancelled),
+        };
+        run.value.worker = None;
+        let actor = run.value.actor.clone();
+        runs::finish(self.ports, self.scope, &actor, run, state, totals, problem).await?;
+        Ok(Ended::Over)
+    }
+
+    /// Until when the lines that wait must wait, if any do.
+    fn wait_of(&self, applied: &Applied) -> Option<Duration> {
+        let until = *applied.waiting.values().max()?;
+        let now = self.ports.clock.now();
+        let settle = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+        Some(match applied.hand_on {
+            // What was not begun need not wait for what settles.
+            Some(sooner) => sooner.min(settle),
+            None => settle,
+        })
+    }
+
+    fn is_too_old(&self) -> bool {
+        self.ports.clock.now().duration_since(self.run().created_at) > RUN_AGE_MAX
+    }
+
+    /// Gives the run back, for another invocation to take up.
+    async fn rest(&self, mut run: Versioned<Run>, wait: Duration) -> Result<Ended> {
+        run.value.worker = None;
+        run.value.touched_at = self.ports.clock.now();
+        self.release(run).await?;
+        Ok(Ended::HandOn(wait))
+    }
+
+    /// Writes the run, keeping a wish to cancel it that came in the meantime.
+    async fn release(&self, mut run: Versioned<Run>) -> Result<()> {
+        for _ in 0..RELEASE_TRIES {
+            match self.ports.storage.write(self.scope, vec![Write::replace(&run.value, run.v)?]).await {
+                Err(StorageError::Conflict { .. }) => {}
+                other => return Ok(other?),
+            }
+            let key = Key::Run(run.value.partner.clone(), run.value.connection.clone(), run.value.id.clone());
+            let Some(there) = load::<Run>(&*self.ports.storage, self.scope, &key).await? else { return Ok(()) };
+            if there.state.is_final() {
+                return Ok(());
+            }
+            run.v = there.v;
+            run.value.cancel_requested = there.cancel_requested;
+        }
+        Err(StorageError::Conflict { at: 0, current: None }.into())
+    }
+
+    async fn hand_on(&self, message: &WorkMessage, delay: Duration) -> Result<()> {
+        message.send(self.ports, delay.min(DELAY_MAX)).await
+    }
+
+    async fn autotask_failed(&self, connection: &Connection, error: autotask::Error) -> Result<Ended> {
+        let transient = error.is_transient();
+        let wait = error.retry_after().unwrap_or(LATER);
+        if transient && !self.is_too_old() {
+            tracing::warn!(connection.id = %connection.id, run.id = %self.run().id, error = %error, "Autotask cannot serve the run now");
+            let mut run = self.claimed.run.clone();
+            run.value.state = if run.value.mode == RunMode::Apply { RunState::Applying } else { RunState::Planning };
+            return self.rest(run, wait).await;
+        }
+        let error = autotask_session::settle(self.ports, self.scope, &self.run().actor, connection, error).await;
+        match error {
+            Error::Problem(problem) => self.failed(problem.code, problem.detail).await,
+            other => Err(other),
+        }
+    }
+
+    /// A problem that may pass is waited out; any other ends the run.
+    async fn refused(&self, code: Code, detail: String) -> Result<Ended> {
+        let passing = matches!(
+            code,
+            Code::Throttled | Code::AutotaskUnavailable | Code::SecretStoreUnavailable | Code::Unavailable
+        );
+        if passing && !self.is_too_old() {
+            return self.rest(self.claimed.run.clone(), LATER).await;
+        }
+        self.failed(code, detail).await
+    }
+
+    async fn failed(&self, code: Code, detail: String) -> Result<Ended> {
+        let mut run = self.claimed.run.clone();
+        run.value.worker = None;
+        let (actor, totals) = (run.value.actor.clone(), run.value.totals);
+        runs::finish(self.ports, self.scope, &actor, run, RunState::Failed, totals, Some((code, detail))).await?;
+        Ok(Ended::Over)
+    }
+}
+
+/// Looks once per run how much of the hourly limit is used. Not being allowed to is no reason to stop.
+async fn read_threshold(session: &Session) -> Result<()> {
+    match session.client.threshold().await {
+        Ok(threshold) => {
+            tracing::debug!(used = ?threshold.used, limit = ?threshold.limit, "read Autotask's threshold");
+            Ok(())
+        }
+        Err(source @ autotask::Error::Unauthorised { .. }) => {
+            Err(Error::Autotask { doing: "reading the threshold", source })
+        }
+        Err(error) => {
+            tracing::warn!(error = %error, "Autotask's threshold cannot be read");
+            Ok(())
+        }
+    }
+}
+
+/// How often giving a run back is tried against somebody who asks to cancel it.
+const RELEASE_TRIES: u32 = 4;
+
+/// Ours, theirs, and the plan made of them.
+pub(super) struct Prepared {
+    pub ours: Ours,
+    pub theirs: Theirs,
+    pub plan: Plan,
+}
+
+impl Prepared {
+    /// What the protocol is to bring about.
+    fn wants(&self) -> Vec<(LineRef, Want)> {
+        let changing = self.plan.lines.iter().filter(|planned| planned.line.state == LineState::Changed);
+        changing.filter_map(|planned| Some((planned.line.line, planned.want.clone()?))).collect()
+    }
+
+    /// The same, and lines that are right already: their newer count has to be put on record.
+    fn wants_and_right_ones(&self) -> Vec<(LineRef, Want)> {
+        self.plan.lines.iter().filter_map(|planned| Some((planned.line.line, planned.want.clone()?))).collect()
+    }
+
+    /// Lines with an open intent for which this run wants nothing.
+    fn abandoned(&self, wants: &[(LineRef, Want)]) -> BTreeSet<LineRef> {
+        let wanted: BTreeSet<LineRef> = wants.iter().map(|(line, _)| *line).collect();
+        let open = self.ours.ledger.iter().filter(|(_, ledger)| ledger.open.is_some());
+        open.map(|(line, _)| *line).filter(|line| !wanted.contains(line)).collect()
+    }
+
+    /// The contract of each line: only lines that this run has seen may be written.
+    fn contracts(&self) -> BTreeMap<LineRef, i64> {
+        let seen = self.ours.targets.iter().filter(|target| {
+            self.theirs.rows.contains_key(&target.line.line) || self.theirs.lines.contains_key(&target.line.line)
+        });
+        seen.filter_map(|target| Some((target.line.line, target.mapping.contract.as_ref()?.id))).collect()
+    }
+
+    /// Whether this run has already begun to write.
+    fn begun(&self, run: &Run) -> bool {
+        self.ours.ledger.values().any(|ledger| {
+            ledger.open.as_ref().is_some_and(|open| open.run == run.id)
+                || ledger.last.as_ref().is_some_and(|last| last.run == run.id)
+        })
+    }
+}
+
+async fn prepare(
+    ports: &Ports,
+    scope: &Scope,
+    session: &Session,
+    run: &Run,
+    settings: &Settings,
+    with_prices: bool,
+) -> Result<Prepared> {
+    let ours = sources::load(ports, scope, &run.partner, &run.connection, run.accounts.as_deref()).await?;
+    let zone = settings.zone();
+    let now = ports.clock.now();
+    let date = run.effective_date.unwrap_or_else(|| now.to_zoned(zone.clone()).date().first_of_month());
+    let mut reader = Reader { session, zone: &zone, theirs: Theirs { seen_at: now, ..Theirs::default() } };
+    let lines: BTreeSet<LineRef> = ours.targets.iter().map(|target| target.line.line).collect();
+    reader.rows(&ours, &lines, date).await?;
+    reader.missing(&ours, &lines, date).await?;
+    reader.costs(&ours, settings, with_prices).await?;
+    let theirs = reader.theirs;
+    let frame = Frame { run: &run.id, date, now, settings };
+    let plan = plan(&ours, &theirs, &frame);
+    Ok(Prepared { ours, theirs, plan })
+}
+
+struct Reader<'a> {
+    session: &'a Session,
+    zone: &'a TimeZone,
+    theirs: Theirs,
+}
+
+impl Reader<'_> {
+    /// Rows at the run's date for all lines; at other dates for the few lines with something open, owed or kept.
+    async fn rows(&mut self, ours: &Ours, lines: &BTreeSet<LineRef>, date: jiff::civil::Date) -> Result<()> {
+        let mut by_date: BTreeMap<jiff::civil::Date, BTreeSet<LineRef>> = BTreeMap::new();
+        by_date.insert(date, lines.clone());
+        for (line, ledger) in &ours.ledger {
+            let mapped = lines.contains(line);
+            let unfinished = ledger.open.is_some() || ledger.owed.is_some();
+            if mapped || unfinished {
+                for other in dates_of(Some(&ledger.value), date) {
+                    if other != date || unfinished {
+                        by_date.entry(other).or_default().insert(*line);
+                    }
+                }
+            }
+        }
+        for (date, lines) in by_date {
+            let rows = reading::rows(&self.session.client, self.zone, &lines, date).await.map_err(reading_units)?;
+            self.theirs.add_rows(rows);
+        }
+        Ok(())
+    }
+
+    /// Where a row is missing: the line, its contract, the contract's successor, and the right to read units.
+    async fn missing(&mut self, ours: &Ours, lines: &BTreeSet<LineRef>, date: jiff::civil::Date) -> Result<()> {
+        let missing: BTreeSet<LineRef> =
+            lines.iter().copied().filter(|line| self.theirs.row_at(*line, date).is_none()).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let client = &self.session.client;
+        let of = |line: &LineRef| ours.targets.iter().find(|target| target.line.line == *line);
+        let mut contracts: BTreeSet<i64> =
+            missing.iter().filter_map(|line| Some(of(line)?.mapping.contract.as_ref()?.id)).collect();
+        let found = reading::lines(client, &missing).await.map_err(reading_units)?;
+        contracts.extend(found.values().map(|facts| facts.contract_id));
+        self.theirs.lines.extend(found);
+        self.theirs.contracts = reading::contracts(client, self.zone, &contracts).await.map_err(reading_units)?;
+        let ended: BTreeSet<i64> = self.ended_without_successor(date);
+        if !ended.is_empty() {
+            for (old, new) in reading::successors(client, &ended).await.map_err(reading_units)? {
+                if let Some(contract) = self.theirs.contracts.get_mut(&old) {
+                    contract.renewed_by = Some(new);
+                }
+            }
+        }
+        let kind = missing.first().map_or(LineKind::Service, |line| line.kind);
+        self.theirs.units_readable = Some(reading::units_readable(client, kind).await.map_err(reading_units)?);
+        Ok(())
+    }
+
+    fn ended_without_successor(&self, date: jiff::civil::Date) -> BTreeSet<i64> {
+        let contracts = self.theirs.contracts.iter();
+        let ended =
+            contracts.filter(|(_, facts)| facts.end.is_some_and(|end| end < date) && facts.renewed_by.is_none());
+        ended.map(|(id, _)| *id).collect()
+    }
+
+    /// Costs of lines whose cost is overwritten; in a preview prices of all lines, for the estimate.
+    async fn costs(&mut self, ours: &Ours, settings: &Settings, with_prices: bool) -> Result<()> {
+        let wanted = ours.targets.iter().filter(|target| with_prices || overwrites_cost(target, settings));
+        let unread: BTreeSet<LineRef> =
+            wanted.map(|target| target.line.line).filter(|line| !self.theirs.lines.contains_key(line)).collect();
+        if unread.is_empty() {
+            return Ok(());
+        }
+        let found = reading::lines(&self.session.client, &unread).await.map_err(reading_units)?;
+        self.theirs.lines.extend(found);
+        Ok(())
+    }
+}
+
+fn reading_units(source: autotask::Error) -> Error {
+    Error::Autotask { doing: "reading units", source }
+}
+
+/// What a plan would write, hashed: two plans with the same hash write the same.
+fn hash(lines: &[Planned]) -> String {
+    let mut digest = Sha256::new();
+    for planned in lines {
+        let line = &planned.line;
+        let text = format!(
+            "{}|{}|{}|{:?}|{:?}|{:?}|{}|{:?}\n",
+            line.account,
+            line.package,
+            line.line,
+            line.units_now,
+            line.units_wanted,
+            line.cost_wanted,
+            line.effective_date,
+            line.state
+        );
+        digest.update(text.as_bytes());
+    }
+    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
