@@ -9,7 +9,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// and hyper print whole requests, and with them credentials.
 const QUIET: &str = "aws_config=warn,aws_runtime=warn,aws_smithy_runtime=warn,aws_smithy_runtime_api=warn,\
     aws_smithy_http_client=warn,aws_sdk_dynamodb=warn,aws_sdk_secretsmanager=warn,aws_sdk_sqs=warn,\
-    aws_sdk_eventbridge=warn,h2=warn,hyper=warn,hyper_util=warn,rustls=warn,reqwest=warn,lambda_runtime=warn,\
+    aws_sdk_eventbridge=warn,h2=warn,hyper=warn,hyper_util=warn,rustls=warn,reqwest=warn,lambda_runtime=info,\
     lambda_runtime_api_client=warn";
 
 /// Starts logging, once per process. A second call changes nothing.

@@ -24,10 +24,12 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
 
 /// The binaries that are started here.
-const BINARIES: &[&str] = &["zone-discover"];
+const BINARIES: &[&str] = &["connect", "zone-discover"];
 /// How long one invocation may take; a cold start is some milliseconds.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 const TABLE: &str = "bootstrap";
+/// Lambda's id of every invocation here.
+const INVOCATION: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
 
 /// One function as a process, with its Runtime API.
 struct Function {
@@ -143,7 +145,7 @@ async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
         let deadline = SystemTime::now() + Duration::from_secs(25);
         let millis = deadline.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis().to_string();
         let headers = [
-            ("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd"),
+            ("lambda-runtime-aws-request-id", INVOCATION),
             ("lambda-runtime-deadline-ms", &millis),
             ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:eu-west-1:123456789012:function:f"),
             ("content-type", "application/json"),
@@ -239,6 +241,23 @@ async fn zone_discover_starts_and_answers() {
     let answered = lines.iter().filter(|line| line["message"] == "answered").collect::<Vec<_>>();
     assert_eq!(answered.len(), 3, "one line per request: {said}");
     assert_eq!(answered[1]["code"], "invalid_input");
+    assert_eq!(answered[1]["level"], "INFO");
+    let spans = answered[1]["spans"].to_string();
+    assert!(spans.contains(INVOCATION) && spans.contains("req_"), "both ids stand in each line: {spans}");
+}
+
+#[tokio::test]
+async fn connect_starts_and_answers() {
+    let mut function = Function::start("connect", &environment().await).await;
+    let (outcome, answer) = function.invoke(Call::get("/v1/setup-guide").acme("partner_viewer").event()).await;
+    assert_eq!((outcome.as_str(), &answer["statusCode"]), ("response", &json!(200)), "{answer} {}", function.end());
+    assert!(body(&answer)["steps"].is_array(), "{answer}");
+    let (_, listed) = function.invoke(Call::get("/v1/connections").acme("partner_viewer").event()).await;
+    assert_eq!(listed["statusCode"], 200, "{listed}");
+    let (_, refused) = function.invoke(Call::get("/v1/connections").event()).await;
+    assert_eq!((&refused["statusCode"], &body(&refused)["code"]), (&json!(403), &json!("forbidden_role")));
+    let said = function.end();
+    assert!(!said.contains("canary"), "{said}");
 }
 
 #[tokio::test]
