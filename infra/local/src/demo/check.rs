@@ -36,8 +36,7 @@ pub(super) fn units(expected: &[Expected], rows: &[Value], day: &str) -> Vec<Str
 /// Requests that change something: everything but `GET` and queries.
 pub(super) fn writes(requests: &[Value]) -> usize {
     let is_query = |path: &str| path.trim_end_matches('/').to_ascii_lowercase().ends_with("/query");
-    let changes = |request: &&Value| {
-        request["method"].as_str() != Some("GET") && !request["path"].as_str().is_some_and(is_query)
-    };
+    let changes =
+        |request: &&Value| request["method"].as_str() != Some("GET") && !request["path"].as_str().is_some_and(is_query);
     requests.iter().filter(changes).count()
 }

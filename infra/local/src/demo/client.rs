@@ -73,7 +73,12 @@ impl Client {
     }
 
     /// A request to `/_local`.
-    pub(super) async fn local(&self, method: &'static str, path: &str, body: Option<Value>) -> Result<Value, DemoError> {
+    pub(super) async fn local(
+        &self,
+        method: &'static str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<Value, DemoError> {
         self.send(method, &self.api, path, body, None).await
     }
 
@@ -134,10 +139,6 @@ impl Client {
     }
 }
 
-fn failed(
-    method: &'static str,
-    path: &str,
-    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> DemoError {
+fn failed(method: &'static str, path: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> DemoError {
     DemoError::Request { method, path: path.to_owned(), source: source.into() }
 }

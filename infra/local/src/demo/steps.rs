@@ -188,8 +188,7 @@ impl<'a> Demo<'a> {
     async fn confirm(&mut self) -> Step<usize> {
         self.title("A person confirms the suggestions and decides the rest");
         let accounts = self.accounts().await?;
-        let ids: Vec<&Value> =
-            accounts.iter().filter(|a| status(a) == "suggested").map(|a| &a["account_id"]).collect();
+        let ids: Vec<&Value> = accounts.iter().filter(|a| status(a) == "suggested").map(|a| &a["account_id"]).collect();
         if !ids.is_empty() {
             let path = format!("{}/company-mappings/bulk-confirm", self.connection);
             self.http.call(BILLING, "POST", &path, Some(json!({"account_ids": ids}))).await?;
@@ -279,7 +278,8 @@ impl<'a> Demo<'a> {
     /// The 1st has come, and the vendor has counted once more.
     async fn the_first(&mut self) -> Step<Timestamp> {
         let now = self.http.local("GET", "/_local/clock", None).await?;
-        let now: Timestamp = now["now"].as_str().and_then(|text| text.parse().ok()).ok_or(DemoError::Shape("the clock"))?;
+        let now: Timestamp =
+            now["now"].as_str().and_then(|text| text.parse().ok()).ok_or(DemoError::Shape("the clock"))?;
         let next = now.to_zoned(TimeZone::UTC).date().last_of_month().tomorrow();
         let first = next.ok().and_then(|day| day.at(0, 15, 0, 0).to_zoned(TimeZone::UTC).ok());
         let slot = first.ok_or(DemoError::Shape("the calendar"))?.timestamp();

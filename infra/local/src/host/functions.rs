@@ -34,7 +34,7 @@ pub(super) fn all(app: &App) -> Vec<Function> {
         Function { name, router: runtime::edge::service(app.clone(), api), routes }
     };
     vec![
-        function("connect", OpenApiRouter::new()),
+        function("connect", connect::routes()),
         function("zone-discover", zone_discover::routes()),
         function("map", OpenApiRouter::new()),
         function("intake", OpenApiRouter::new()),
