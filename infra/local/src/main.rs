@@ -101,6 +101,9 @@ async fn serve_until_stopped(arguments: Serve) -> Done {
     };
     let serving = serve::start(&options).await?;
     let seeded = serving.world.seed_once()?;
+    if let Some((login, Some(_))) = &seeded {
+        serving.world.introduce_vendor(login).await?;
+    }
     greet(&serving, seeded.as_ref().map(|(login, _)| login));
     tokio::signal::ctrl_c().await?;
     serving.stop().await;

@@ -6,6 +6,7 @@ mod autotask_facts;
 mod bootstrap;
 mod edge;
 mod one_machine;
+mod one_machine_http;
 mod openapi;
 mod simulator;
 mod store_contract;
