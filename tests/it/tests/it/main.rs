@@ -8,6 +8,7 @@ mod edge;
 mod one_machine;
 mod one_machine_http;
 mod openapi;
+mod seat_sync;
 mod simulator;
 mod store_contract;
 mod template;
