@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-pub mod demo;
 pub mod gateway;
 pub mod host;
 pub mod serve;

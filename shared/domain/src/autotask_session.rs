@@ -8,12 +8,15 @@ pub use explain::{explain, explain_zone};
 pub use unauthorised::{Verdict, settle, unauthorised};
 
 use crate::actor::Scope;
-use crate::connections::{Connection, ConnectionStatus, credentials};
-use crate::ports::{Clock, Ports, SecretName, SecretVersion, SecretsError};
+use crate::budget::{Governed, Mode};
+use crate::connections::settings::SettingsRecord;
+use crate::connections::{Connection, ConnectionStatus, Settings, credentials};
+use crate::ports::{Clock, Ports, SecretName, SecretVersion, SecretsError, StorageError};
 use crate::problem::{Code, Error, Problem, Result};
 use crate::records::{Key, load};
 use crate::vendor::VendorProfile;
 use async_trait::async_trait;
+use autotask::metadata::Threshold;
 use autotask::retry::Pause;
 use autotask::{Client, Credentials, Request, Response, Transport, TransportError, ZoneUrl};
 use secrecy::SecretString;
@@ -26,35 +29,87 @@ use std::time::Duration;
 pub struct Session {
     /// The client.
     pub client: Client,
-    transport: Arc<Counting>,
+    way: Way,
+}
+
+/// How requests get out.
+#[derive(Debug)]
+enum Way {
+    /// Within our share of a known connection's limits.
+    Governed(Arc<Governed>),
+    /// Before there is a connection whose share it could be: a person's single attempt.
+    Counted(Arc<Counting>),
 }
 
 impl Session {
     /// Requests sent so far.
     #[must_use]
     pub fn calls(&self) -> u32 {
-        self.transport.calls.load(Ordering::Relaxed)
+        match &self.way {
+            Way::Governed(governed) => governed.calls(),
+            Way::Counted(counted) => counted.calls.load(Ordering::Relaxed),
+        }
     }
 
-    /// Gives back what the session holds.
-    pub async fn close(self) {}
+    /// Takes note of what the database says of its limit and use.
+    ///
+    /// # Errors
+    /// Those of the storage; the budget then stays as it was.
+    pub async fn observe(&self, threshold: &Threshold) -> Result<(), StorageError> {
+        match &self.way {
+            Way::Governed(governed) => governed.observe(threshold).await,
+            Way::Counted(_) => Ok(()),
+        }
+    }
+
+    /// Gives back the slots that the session holds; without it they expire by themselves.
+    pub async fn close(self) {
+        if let Way::Governed(governed) = self.way {
+            governed.close().await;
+        }
+    }
 }
 
-/// Opens a session with the credentials that the connection's record names.
+/// Opens a worker's session with the credentials that the connection's record names.
 ///
 /// # Errors
 /// `needs_relink` or `connection_paused` where the connection may not be used, `secret_store_unavailable`,
 /// `unavailable` while the vendor has no integration code.
 pub async fn open(ports: &Ports, scope: &Scope, connection: &Connection) -> Result<Session> {
-    refuse_unless_connected(connection)?;
-    open_whatever_its_state(ports, scope, connection).await
+    open_as(ports, scope, connection, Mode::Background).await
 }
 
-/// Opens a session for a person who presses Test: also where the connection needs new credentials or is paused.
-pub(crate) async fn open_whatever_its_state(ports: &Ports, scope: &Scope, connection: &Connection) -> Result<Session> {
-    let login = login_of(ports, scope, connection).await?;
+/// The same where the caller says who waits: a person waits for less time, and is told sooner to come back.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_as(ports: &Ports, scope: &Scope, connection: &Connection, mode: Mode) -> Result<Session> {
+    refuse_unless_connected(connection)?;
+    open_whatever_its_state(ports, scope, connection, mode).await
+}
+
+/// Opens a session also where the connection needs new credentials or is paused: for a person who presses Test.
+pub(crate) async fn open_whatever_its_state(
+    ports: &Ports,
+    scope: &Scope,
+    connection: &Connection,
+    mode: Mode,
+) -> Result<Session> {
     let zone = checked_zone(ports, &connection.zone.url)?;
-    Ok(login.session(ports, zone))
+    open_at(ports, scope, connection, zone, mode).await
+}
+
+/// Opens a session in a zone that the record does not name yet.
+async fn open_at(ports: &Ports, scope: &Scope, connection: &Connection, zone: ZoneUrl, mode: Mode) -> Result<Session> {
+    let (partner, id) = (&connection.partner, &connection.id);
+    let login = login_of(ports, scope, connection).await?;
+    let key = Key::Settings(partner.clone(), id.clone());
+    let settings = load::<SettingsRecord>(&*ports.storage, scope, &key).await?;
+    let share =
+        settings.map_or_else(|| Settings::default().api_share_percent, |found| found.settings.api_share_percent);
+    let governed = Arc::new(Governed::new(ports, scope, partner, id, share, mode));
+    let client = login.client(ports, zone, governed.clone());
+    Ok(Session { client, way: Way::Governed(governed) })
 }
 
 /// Why a connection may not be used, if so.
@@ -88,21 +143,24 @@ impl Login {
         Ok(Self { username: username.to_owned(), secret, integration_code })
     }
 
-    /// A session in this zone.
+    /// A session in this zone for a login that no connection has yet.
     pub(crate) fn session(&self, ports: &Ports, zone: ZoneUrl) -> Session {
-        let transport = Arc::new(Counting { inner: ports.transport.clone(), calls: AtomicU32::new(0) });
-        let credentials =
-            Credentials::new(self.username.clone(), self.secret.clone(), Some(self.integration_code.clone()));
-        let client = Client::builder(transport.clone(), zone, credentials)
+        let counting = Arc::new(Counting { inner: ports.transport.clone(), calls: AtomicU32::new(0) });
+        Session { client: self.client(ports, zone, counting.clone()), way: Way::Counted(counting) }
+    }
+
+    fn client(&self, ports: &Ports, zone: ZoneUrl, transport: Arc<dyn Transport>) -> Client {
+        let code = Some(self.integration_code.clone());
+        let credentials = Credentials::new(self.username.clone(), self.secret.clone(), code);
+        Client::builder(transport, zone, credentials)
             .timeout(ports.config.request_timeout)
             .pause(Arc::new(ClockPause(ports.clock.clone())))
-            .build();
-        Session { client, transport }
+            .build()
     }
 }
 
 /// The login that a connection's record names.
-pub(crate) async fn login_of(ports: &Ports, scope: &Scope, connection: &Connection) -> Result<Login> {
+async fn login_of(ports: &Ports, scope: &Scope, connection: &Connection) -> Result<Login> {
     let name = SecretName::Connection(connection.partner.clone(), connection.id.clone());
     let text = read_secret(ports, &name, &connection.secret).await?;
     let (username, secret) = credentials::decode(&text)?;
@@ -110,7 +168,7 @@ pub(crate) async fn login_of(ports: &Ports, scope: &Scope, connection: &Connecti
 }
 
 /// A stored zone URL, checked again: a record is no reason to trust a host.
-pub(crate) fn checked_zone(ports: &Ports, url: &str) -> Result<ZoneUrl> {
+fn checked_zone(ports: &Ports, url: &str) -> Result<ZoneUrl> {
     ports.config.hosts.check(url).map_err(|error| explain_zone(&error))
 }
 

@@ -1,5 +1,6 @@
 //! What a failed call to Autotask means to a partner.
 
+use crate::budget::{Limit, exhausted};
 use crate::problem::{Code, Error, Problem};
 use autotask::ZoneError;
 
@@ -18,6 +19,13 @@ const RETRY_AFTER_THREADS_SECONDS: u64 = 5;
 #[must_use]
 pub fn explain(error: autotask::Error) -> Error {
     use autotask::Error as E;
+    if let Some(ours) = exhausted(&error) {
+        let text = match ours.limit {
+            Limit::Hourly => "Our share of this Autotask database's hourly limit is used up for now.",
+            Limit::Threads => "Other work is calling the same objects of this Autotask database right now.",
+        };
+        return Problem::new(Code::Throttled, text).retry_after(ours.retry_after.as_secs().max(1)).into();
+    }
     let words = error.texts().join("; ");
     if says(&words, INTEGRATION_WORDS) && !matches!(error, E::Forbidden { .. }) {
         return Error::problem(Code::IntegrationVendorMismatch, format!("Autotask says: {words}"));
@@ -116,6 +124,15 @@ mod tests {
         assert_eq!(code(status_500("")), Some(Code::AutotaskUnavailable));
         let rejected = E::Rejected { status: 500, texts: texts("Integration code required with this version") };
         assert_eq!(code(rejected), Some(Code::IntegrationVendorMismatch));
+    }
+
+    #[test]
+    fn our_own_limit_is_not_told_as_autotasks_fault() {
+        use crate::budget::BudgetExhausted;
+        let ours = BudgetExhausted { limit: Limit::Hourly, retry_after: std::time::Duration::from_secs(40) };
+        let error = E::NotSent { source: autotask::TransportError::not_sent(ours) };
+        let Error::Problem(problem) = explain(error) else { panic!("not a problem") };
+        assert_eq!((problem.code, problem.retry_after), (Code::Throttled, Some(40)));
     }
 
     #[test]

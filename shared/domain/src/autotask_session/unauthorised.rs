@@ -1,8 +1,9 @@
 //! After a 401: look the zone up once, probe once, and then nobody calls until a person acts (F-18, D-14).
 //! Repeated failures lock the API user, and with it everything else that uses it.
 
-use super::{checked_zone, discover, explain, explain_zone, login_of};
+use super::{checked_zone, discover, explain, explain_zone, open_at};
 use crate::actor::{Actor, Scope};
+use crate::budget::Mode;
 use crate::change::Change;
 use crate::connections::{Connection, ConnectionStatus, load_connection};
 use crate::ids::{ConnectionId, PartnerId};
@@ -98,7 +99,7 @@ async fn judge(ports: &Ports, scope: &Scope, connection: &Connection) -> Result<
         Some(zone) => zone.url.clone(),
         None => checked_zone(ports, &connection.zone.url)?,
     };
-    let session = login_of(ports, scope, connection).await?.session(ports, url);
+    let session = open_at(ports, scope, connection, url, Mode::Background).await?;
     let answer = session.client.entity_information::<Company>().await;
     session.close().await;
     match answer {

@@ -4,7 +4,8 @@
 use super::load_connection;
 use super::probe::billing_code_name;
 use crate::actor::{Actor, Scope};
-use crate::autotask_session::{open, settle};
+use crate::autotask_session::{open_as, settle};
+use crate::budget::Mode;
 use crate::change::Change;
 use crate::ids::{ConnectionId, PartnerId};
 use crate::issues::{self, Subject};
@@ -41,7 +42,7 @@ pub async fn ensure_billing_code(
 ) -> Result<BillingCodeFound> {
     let connection = load_connection(ports, scope, partner, id).await?;
     let name = billing_code_name(ports, scope).await?;
-    let session = open(ports, scope, &connection).await?;
+    let session = open_as(ports, scope, &connection, Mode::Interactive).await?;
     let found = find(&session.client, &name).await;
     session.close().await;
     let found = match found {

@@ -6,6 +6,7 @@ use super::load_connection;
 use super::record::{Connection, ConnectionStatus};
 use crate::actor::{Actor, Scope};
 use crate::autotask_session::secrets_problem;
+use crate::budget::Mode;
 use crate::ids::{ConnectionId, PartnerId};
 use crate::ports::{Ports, SecretName};
 use crate::problem::{Code, Error, Result};
@@ -31,7 +32,7 @@ pub async fn probe_one(
     if connection.status != ConnectionStatus::Connected {
         return Ok(());
     }
-    let findings = match look(ports, scope, actor, &connection).await {
+    let findings = match look(ports, scope, actor, &connection, Mode::Background).await {
         Ok((findings, _)) => findings,
         Err(Error::Problem(problem)) if problem.code != Code::SecretStoreUnavailable => {
             tracing::info!(connection.id = %id, code = problem.code.as_str(), "the daily probe found a problem");

@@ -13,6 +13,7 @@ use crate::ports::{Order, PageRequest, Ports, Read, SecretName};
 use crate::problem::{Code, Error, Problem, Result};
 use crate::records::{Collection, Expect, Key, Record, WRITES_MAX, Write, load_all, load_page};
 use crate::runs::{Run, RunState};
+use crate::units::{SETTLE, UnitLine};
 use serde_json::json;
 
 /// What stays.
@@ -72,7 +73,8 @@ pub async fn disconnect(
     Ok(())
 }
 
-/// Refuses while a run may still change units in Autotask: its ledger must not lose its connection.
+/// Refuses while a run, or a change that it sent, may still take effect in Autotask: the ledger that keeps it from
+/// being made twice belongs to this connection.
 pub(super) async fn refuse_while_running(ports: &Ports, scope: &Scope, connection: &Connection) -> Result<()> {
     let of = Collection::Runs(connection.partner.clone(), connection.id.clone());
     let page = PageRequest { limit: RUNS_LOOKED_AT, after: None, order: Order::Descending, read: Read::Strong };
@@ -82,16 +84,33 @@ pub(super) async fn refuse_while_running(ports: &Ports, scope: &Scope, connectio
         Some(run) => Err(Problem::new(Code::AlreadyRunning, format!("The run {} is under way.", run.id))
             .with("run_id", run.id.as_str())
             .into()),
+        None => refuse_while_sent(ports, scope, connection).await,
+    }
+}
+
+async fn refuse_while_sent(ports: &Ports, scope: &Scope, connection: &Connection) -> Result<()> {
+    let of = Collection::UnitLines(connection.partner.clone(), connection.id.clone());
+    let now = ports.clock.now();
+    let settles = |line: &UnitLine| line.open.as_ref().and_then(|open| open.sent_by.checked_add(SETTLE).ok());
+    let lines = load_all::<UnitLine>(&*ports.storage, scope, &of, Read::Strong).await?;
+    match lines.iter().filter_map(|line| settles(line)).filter(|at| *at > now).max() {
+        Some(at) => {
+            let text = format!("A change was sent to Autotask and may take effect until {at}.");
+            let wait = u64::try_from(at.duration_since(now).as_secs()).unwrap_or(0);
+            Err(Problem::new(Code::AlreadyRunning, text).retry_after(wait.saturating_add(1)).into())
+        }
         None => Ok(()),
     }
 }
 
-/// Removes mappings and what they hold, in as many transactions as it takes.
+/// Removes mappings, what they hold, and the lines' ledger: ids that mean nothing elsewhere. In as many transactions
+/// as it takes.
 pub(super) async fn drop_mappings(ports: &Ports, scope: &Scope, partner: &PartnerId, id: &ConnectionId) -> Result<()> {
     let of = |make: fn(PartnerId, ConnectionId) -> Collection| make(partner.clone(), id.clone());
     remove_all::<LineTaken>(ports, scope, of(Collection::LinesTaken)).await?;
     remove_all::<CompanyTaken>(ports, scope, of(Collection::CompaniesTaken)).await?;
-    remove_all::<Mapping>(ports, scope, of(Collection::Mappings)).await
+    remove_all::<Mapping>(ports, scope, of(Collection::Mappings)).await?;
+    remove_all::<UnitLine>(ports, scope, of(Collection::UnitLines)).await
 }
 
 /// Removes what is left of a connection that has ended; the audit trail and the runs stay until they expire.

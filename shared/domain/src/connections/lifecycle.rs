@@ -8,6 +8,7 @@ use super::settings::SettingsRecord;
 use super::{check_version, conflict, load_connection, schedule};
 use crate::actor::{Actor, Scope};
 use crate::autotask_session::{open_whatever_its_state, refuse_unless_connected, settle, unauthorised};
+use crate::budget::Mode;
 use crate::change::{Change, conflict_as};
 use crate::ids::{ConnectionId, PartnerId};
 use crate::issues::{self, Subject};
@@ -43,7 +44,7 @@ pub async fn test(
     if found.status == ConnectionStatus::Disconnected {
         refuse_unless_connected(&found)?;
     }
-    let (findings, calls) = look(ports, scope, actor, &found).await?;
+    let (findings, calls) = look(ports, scope, actor, &found, Mode::Interactive).await?;
     let connection = keep(ports, scope, actor, partner, id, &findings, "connection.tested").await?;
     let warnings = findings.warnings(&connection.features);
     Ok(Tested { connection, warnings, calls })
@@ -71,8 +72,9 @@ pub(super) async fn look(
     scope: &Scope,
     actor: &Actor,
     connection: &Connection,
+    mode: Mode,
 ) -> Result<(Findings, u32)> {
-    let session = open_whatever_its_state(ports, scope, connection).await?;
+    let session = open_whatever_its_state(ports, scope, connection, mode).await?;
     let found = probe(ports, scope, &session.client).await;
     let calls = session.calls();
     session.close().await;
@@ -85,7 +87,7 @@ pub(super) async fn look(
                 return Err(crate::autotask_session::explain(error));
             }
             let again = load_connection(ports, scope, &connection.partner, &connection.id).await?;
-            let session = open_whatever_its_state(ports, scope, &again).await?;
+            let session = open_whatever_its_state(ports, scope, &again, mode).await?;
             let found = probe(ports, scope, &session.client).await;
             let calls = calls + session.calls();
             session.close().await;

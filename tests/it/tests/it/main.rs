@@ -4,11 +4,11 @@
 mod arrows;
 mod autotask_facts;
 mod bootstrap;
+#[path = "connect/mod.rs"]
+mod connect_function;
 mod edge;
 mod one_machine;
-mod one_machine_http;
 mod openapi;
-mod seat_sync;
 mod simulator;
 mod store_contract;
 mod template;
