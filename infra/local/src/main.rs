@@ -1,7 +1,8 @@
 //! The whole bundle on one machine.
 #![allow(clippy::print_stdout, reason = "it talks to people")]
 
-use clap::{Args, Parser};
+use clap::{Args, Parser, Subcommand};
+use local::demo;
 use local::gateway::jwt::Grant;
 use local::host::real;
 use local::serve::{self, Options, Serving};
@@ -14,8 +15,20 @@ use url::Url;
 #[derive(Debug, Parser)]
 #[command(about = "The whole bundle on one machine", version)]
 struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
     #[command(flatten)]
     serve: Serve,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Does the set-up and the main job once, on free ports and in a temporary folder, and checks itself.
+    Demo {
+        /// Ends with one line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -49,10 +62,14 @@ struct Serve {
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    let level = "warn,local=info,runtime=info";
+    let level = if cli.command.is_some() { "error" } else { "warn,local=info,runtime=info" };
     let filter = EnvFilter::try_from_env("RUST_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    match serve_until_stopped(cli.serve).await {
+    let done = match cli.command {
+        Some(Command::Demo { json }) => show_demo(json).await,
+        None => serve_until_stopped(cli.serve).await,
+    };
+    match done {
         Ok(code) => code,
         Err(error) => {
             println!("{}", causes(&*error));
@@ -62,6 +79,14 @@ async fn main() -> ExitCode {
 }
 
 type Done = Result<ExitCode, Box<dyn std::error::Error>>;
+
+async fn show_demo(json: bool) -> Done {
+    let report = demo::run(|text| println!("{text}")).await?;
+    if json {
+        println!("{}", serde_json::to_string(&report.summary)?);
+    }
+    Ok(if report.wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
 
 async fn serve_until_stopped(arguments: Serve) -> Done {
     let options = Options {
@@ -76,6 +101,9 @@ async fn serve_until_stopped(arguments: Serve) -> Done {
     };
     let serving = serve::start(&options).await?;
     let seeded = serving.world.seed_once()?;
+    if let Some((login, Some(_))) = &seeded {
+        serving.world.introduce_vendor(login).await?;
+    }
     greet(&serving, seeded.as_ref().map(|(login, _)| login));
     tokio::signal::ctrl_c().await?;
     serving.stop().await;

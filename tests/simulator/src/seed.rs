@@ -4,5 +4,5 @@ mod demo;
 mod lines;
 mod names;
 
-pub use demo::{DemoAccount, DemoMsp, demo_msp};
+pub use demo::{DemoAccount, DemoLine, DemoMsp, demo_msp};
 pub use lines::{LinesSpec, SeededLine, lines, lines_of};

@@ -128,7 +128,7 @@ impl Builder {
         let (username, secret, code) =
             (self.database.username.clone(), self.database.secret.clone(), self.database.integration_code.clone());
         let database = sim.add_database(self.database).unwrap();
-        let transport = Arc::new(SimulatorTransport::new(sim.clone()));
+        let transport = Arc::new(SimulatorTransport::new(&sim));
         let config = Config {
             zone_entry: Url::parse(autotask::zone::ENTRY).unwrap(),
             hosts: HostPolicy::autotask(),

@@ -18,7 +18,7 @@ pub(super) fn seat_sync<'a>(
     body: &'a str,
     deadline: &'a dyn Deadline,
 ) -> BoxFuture<'a, domain::Result<()>> {
-    not_yet(app, body, deadline)
+    Box::pin(seat_sync::work(app, body, deadline))
 }
 
 /// The mapper's worker.
@@ -54,7 +54,7 @@ pub(super) async fn schedule(app: &App, event: Value, deadline: &dyn Deadline) -
 }
 
 fn tick<'a>(app: &'a App, tick: Tick, deadline: &'a dyn Deadline) -> BoxFuture<'a, domain::Result<()>> {
-    not_yet(app, &tick.job.clone(), deadline)
+    Box::pin(seat_sync::tick(app, tick, deadline))
 }
 
 /// One event from the vendor's core.

@@ -1,7 +1,10 @@
 //! What lies in a fresh folder: the demo's MSP in the simulated Autotask.
 
 use super::state::World;
+use crate::gateway::event::HttpRequest;
+use http::{HeaderMap, HeaderValue, header};
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 use simulator::seed::{DemoMsp, demo_msp};
 use simulator::{DatabaseSpec, SimulatorError};
 
@@ -39,8 +42,35 @@ impl World {
         if let Some(database) = simulator.database_of(USERNAME) {
             return Ok(Some((login(database.ci), None)));
         }
+        tracing::info!(username = USERNAME, "filling the simulated Autotask with the demo's MSP");
         let database = simulator.add_database(DatabaseSpec::new(USERNAME, SECRET, INTEGRATION_CODE))?;
         let made = demo_msp(simulator, database.ci, simulator.today())?;
         Ok(Some((login(database.ci), Some(made))))
+    }
+
+    /// Sets the vendor's profile as its administrator would, so that partners can connect.
+    ///
+    /// # Errors
+    /// What the API answered instead of 200.
+    pub async fn introduce_vendor(&self, login: &Login) -> Result<(), String> {
+        let body = json!({
+            "integration_vendor": "Sentinel Awareness",
+            "integration_code": login.integration_code,
+            "support_address": "support@sentinelawareness.example",
+        })
+        .to_string();
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let path = "/v1/vendor/profile";
+        let request = HttpRequest { method: "PUT", path, query: "", headers: &headers, body: body.as_bytes() };
+        let claims = Map::from_iter([
+            ("sub".to_owned(), Value::from("local")),
+            ("role".to_owned(), Value::from("vendor_admin")),
+        ]);
+        let answer = self.bundle.api(&request, Some(&claims)).await;
+        if answer.status().is_success() {
+            return Ok(());
+        }
+        Err(String::from_utf8_lossy(answer.body()).into_owned())
     }
 }

@@ -275,7 +275,7 @@ impl Applier<'_> {
             }
         };
         let (answer, after) = judge(sent);
-        if answer == Answer::Unknown {
+        if matches!(answer, Answer::Unknown(_)) {
             // The template's alarm counts this field.
             tracing::warn!(
                 unknown_outcome = true, connection.id = %self.connection, run.id = %self.run, line = %order.line,
@@ -346,6 +346,9 @@ fn judge(sent: autotask::Result<i64>) -> (Answer, After) {
         Err(E::NotSent { .. }) => (Answer::NotSent, After::HandOn(BUSY_DELAY)),
         // Refused by our own client before anything was sent.
         Err(E::OutOfBounds { what }) => (Answer::Refused(what), After::GoOn),
-        Err(E::Unavailable { .. } | E::UnknownOutcome { .. } | E::Malformed { .. }) => (Answer::Unknown, After::GoOn),
+        Err(error @ (E::Unavailable { .. } | E::UnknownOutcome { .. } | E::Malformed { .. })) => {
+            let heard = error.texts().join(" ");
+            (Answer::Unknown((!heard.is_empty()).then_some(heard)), After::GoOn)
+        }
     }
 }

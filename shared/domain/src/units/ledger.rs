@@ -64,6 +64,9 @@ pub struct Intent {
     /// Autotask answered 2xx: never posted again, whatever reads show.
     #[serde(default)]
     pub acked: bool,
+    /// What Autotask said, where its answer leaves open whether it was applied.
+    #[serde(default)]
+    pub heard: Option<String>,
 }
 
 /// How an intent ended.
@@ -101,6 +104,9 @@ pub struct Closed {
     pub effective_date: Date,
     /// How it ended.
     pub outcome: Outcome,
+    /// What Autotask had said.
+    #[serde(default)]
+    pub heard: Option<String>,
     /// When it was closed.
     pub at: Timestamp,
 }

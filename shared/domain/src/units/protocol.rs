@@ -99,8 +99,8 @@ pub enum Answer {
     NotSent,
     /// Autotask said no, in these words.
     Refused(String),
-    /// Nobody knows: time-out, reset, an unlisted 500.
-    Unknown,
+    /// Nobody knows: time-out, reset, or an unlisted 500 with these words.
+    Unknown(Option<String>),
 }
 
 /// What to do next.
@@ -376,6 +376,7 @@ fn closed(mut ours: UnitLine, open: &Intent, outcome: Outcome, at: Timestamp) ->
                 target: open.target,
                 effective_date: open.effective_date,
                 outcome,
+                heard: open.heard.clone(),
                 at,
             });
         }
@@ -443,6 +444,9 @@ fn already_said(task: &Task, ours: &UnitLine) -> Option<Verdict> {
         Outcome::Verified | Outcome::Applied => None,
         Outcome::Refused => Some(Verdict::Refused(None)),
         Outcome::Held => Some(Verdict::Held { why: HeldWhy::Earlier, seen: None }),
+        Outcome::NotApplied if last.tries >= TRIES_MAX && last.heard.is_some() => {
+            Some(Verdict::Refused(last.heard.clone()))
+        }
         Outcome::NotApplied if last.tries >= TRIES_MAX => {
             Some(Verdict::Held { why: HeldWhy::Tries, seen: Some(last.units_before) })
         }
@@ -503,6 +507,7 @@ fn intend(
         effective_date,
         sent_by: look.now + SEND_WINDOW,
         acked: false,
+        heard: None,
     });
     task.state = State::Intending { v: expect.map_or(1, |v| v + 1), record: Box::new(record.clone()) };
     Action::Put { expect, record: Box::new(record) }
@@ -530,7 +535,12 @@ fn answered(task: &mut Task, v: u64, record: UnitLine, answer: Answer, now: Time
             task.state = State::Resting;
             Action::Confirm
         }
-        Answer::Unknown => task.wait(open.sent_by + SETTLE),
+        Answer::Unknown(None) => task.wait(open.sent_by + SETTLE),
+        // Kept for the report: should it never be applied, these words are the reason.
+        Answer::Unknown(heard) => {
+            let record = UnitLine { open: Some(Intent { heard, ..open.clone() }), ..record };
+            task.put(Some(v), record, Next::Wait(open.sent_by + SETTLE))
+        }
         Answer::NotSent => {
             let record = closed(record, &open, Outcome::NotSent, now);
             task.put(Some(v), record, Next::Look)

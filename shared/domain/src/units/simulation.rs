@@ -429,9 +429,10 @@ impl World {
         let fate = if faulty { self.dice.below(7) } else { 0 };
         let (effect, answer) = match fate {
             0 => (Some(self.now), Answer::Acked(Some(1))),
-            1 | 2 => (Some(self.now), Answer::Unknown),
-            3 => (None, Answer::Unknown),
-            4 => (Some(self.now + 1 + i64::try_from(self.dice.below(LATE_MAX)).unwrap()), Answer::Unknown),
+            1 => (Some(self.now), Answer::Unknown(None)),
+            2 => (Some(self.now), Answer::Unknown(Some("500".to_owned()))),
+            3 => (None, Answer::Unknown(self.dice.chance(50).then(|| "500".to_owned()))),
+            4 => (Some(self.now + 1 + i64::try_from(self.dice.below(LATE_MAX)).unwrap()), Answer::Unknown(None)),
             5 => (None, Answer::NotSent),
             _ => {
                 self.refused = true;
@@ -441,18 +442,18 @@ impl World {
         self.effects.extend(effect.map(apply_at));
         self.trace.push(format!("{} actor{n} POST {:+} fate {fate}", self.now, order.change));
         let answer = match (self.bug, answer) {
-            (Bug::BlindRetry, Answer::Unknown) => {
+            (Bug::BlindRetry, Answer::Unknown(_)) => {
                 self.effects.push(apply_at(self.now));
                 Answer::Acked(None)
             }
-            (Bug::ResetMeansNotSent, Answer::Unknown) => Answer::NotSent,
+            (Bug::ResetMeansNotSent, Answer::Unknown(_)) => Answer::NotSent,
             (_, answer) => answer,
         };
         if matches!(self.bug, Bug::CloseOnAnswer | Bug::UnknownMeansApplied) {
             let wanted = if self.bug == Bug::CloseOnAnswer {
                 answer == Answer::Acked(Some(1))
             } else {
-                answer == Answer::Unknown
+                matches!(answer, Answer::Unknown(_))
             };
             if wanted {
                 self.close_unseen(n, order);

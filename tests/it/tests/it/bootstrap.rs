@@ -24,7 +24,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
 
 /// The binaries that are started here.
-const BINARIES: &[&str] = &["connect", "zone-discover"];
+const BINARIES: &[&str] = &["connect", "seat-sync-dispatcher", "seat-sync-worker", "zone-discover"];
 /// How long one invocation may take; a cold start is some milliseconds.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 const TABLE: &str = "bootstrap";
@@ -258,6 +258,39 @@ async fn connect_starts_and_answers() {
     assert_eq!((&refused["statusCode"], &body(&refused)["code"]), (&json!(403), &json!("forbidden_role")));
     let said = function.end();
     assert!(!said.contains("canary"), "{said}");
+}
+
+#[tokio::test]
+async fn the_seat_sync_worker_starts_and_gives_a_poisoned_message_back() {
+    let mut function = Function::start("seat-sync-worker", &environment().await).await;
+    let record = json!({
+        "messageId": "m1", "receiptHandle": "r", "body": "{canary-poison", "md5OfBody": "x",
+        "attributes": {"ApproximateReceiveCount": "1"}, "messageAttributes": {}, "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:seat-sync", "awsRegion": "eu-west-1",
+    });
+    for _ in 0..2 {
+        let (outcome, answer) = function.invoke(json!({"Records": [record]})).await;
+        assert_eq!(outcome, "response", "{answer}");
+        assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "m1"}]}));
+    }
+    let (outcome, answer) = function.invoke(json!({"no": "batch"})).await;
+    assert_eq!(outcome, "error", "{answer}");
+    let said = function.end();
+    assert!(!said.contains("canary"), "{said}");
+}
+
+#[tokio::test]
+async fn the_seat_sync_dispatcher_starts_and_takes_a_tick() {
+    let mut function = Function::start("seat-sync-dispatcher", &environment().await).await;
+    let tick = json!({"job": "seat-sync", "time": "2026-12-01T00:15:00Z"});
+    let (outcome, answer) = function.invoke(tick).await;
+    let said = function.end();
+    assert_eq!(outcome, "response", "{answer} {said}");
+    // The field that the template's alarm on missed ticks counts.
+    assert!(
+        said.lines().any(|line| serde_json::from_str::<Value>(line).unwrap()["tick_done"] == "seat-sync"),
+        "{said}"
+    );
 }
 
 #[tokio::test]

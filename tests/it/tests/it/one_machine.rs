@@ -1,14 +1,15 @@
 //! The world that tests live in, and the machine that people run: clock, queues, kill, tokens, state on disk.
 
 use autotask::{Credentials, HostPolicy};
+use domain::Role;
 use domain::ports::{Queue, QueueName};
 use domain::records::Collection;
 use domain::vendor::Account;
-use domain::{Role, Scope};
 use jiff::{SignedDuration, Timestamp};
 use local::gateway::jwt::{Grant, Issuer};
+use local::host::kill::Scope;
 use local::host::queue::{RECEIVES_MAX, VISIBILITY};
-use local::host::{Host, LocalClock};
+use local::host::{DrainError, Host, Limits, LocalClock, Outcome};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +21,6 @@ async fn a_world_has_lines_there_and_their_mappings_here() {
     let lines = world.lines(3).await;
     assert_eq!(world.load_all::<Account>(&Collection::Accounts(world.partner.clone())).await.len(), 3);
     assert_eq!(world.units_on(&lines, world.sim.today()), vec![Some(10); 3]);
-    let other = Scope::Partner(domain::PartnerId::new("other").unwrap());
-    assert_ne!(world.scope(), other);
 }
 
 #[tokio::test]
@@ -165,4 +164,83 @@ async fn an_unknown_path_is_a_problem_and_not_a_crash() {
     let world = World::builder().unconnected().build().await;
     let reply = world.api(Role::PartnerAdmin).get("/v1/no-such-thing").await;
     reply.assert_problem(404, "not_found");
+}
+
+/// Three lines of 10 units whose accounts were counted 12 shortly before the 1st.
+async fn counted() -> (World, Vec<testkit::Line>) {
+    let world = World::builder().at("2026-11-30T20:00:00Z").build().await;
+    let lines = world.lines_with(3, 10, 12).await;
+    (world, lines)
+}
+
+const FIRST: &str = "2026-12-01T00:15:00Z";
+
+#[tokio::test]
+async fn on_the_first_counts_become_units() {
+    let (world, lines) = counted().await;
+    world.tick("seat-sync", FIRST).await;
+    let drained = world.drain().await;
+    assert_eq!((drained.failed, drained.dead, drained.remaining), (0, 0, 0), "{drained:?}");
+    assert_eq!(world.units_on(&lines, "2026-12-01".parse().unwrap()), vec![Some(12); 3]);
+    assert_eq!(world.units_on(&lines, "2026-11-15".parse().unwrap()), vec![Some(10); 3]);
+    assert_eq!(world.writes().len(), 3);
+}
+
+#[tokio::test]
+async fn a_kill_lets_its_request_arrive_and_brings_the_message_back_after_the_visibility_time() {
+    let (world, lines) = counted().await;
+    world.tick("seat-sync", FIRST).await;
+    let before = world.clock.now();
+    world.kill.arm(1, Scope::Function("seat-sync".to_owned()));
+    assert_eq!(world.kill.status(), (true, false));
+    assert_eq!(world.work_one().await, Some(Outcome::Killed));
+    assert_eq!(world.kill.status(), (false, true));
+    assert_eq!(world.sim.requests().len(), 1, "the request arrived");
+    assert_eq!(world.queue.counts().hidden, 1);
+    assert_eq!(world.queue.next_visible().unwrap(), before + SignedDuration::try_from(VISIBILITY).unwrap());
+    assert!(world.work_one().await.is_none(), "it is hidden");
+    let drained = world.drain().await;
+    assert!(drained.now >= before + SignedDuration::try_from(VISIBILITY).unwrap(), "{drained:?}");
+    assert_eq!((drained.failed, drained.remaining), (0, 0), "{drained:?}");
+    assert_eq!(world.units_on(&lines, "2026-12-01".parse().unwrap()), vec![Some(12); 3]);
+    assert_eq!(world.sim.adjustments().len(), 3, "each line was changed once");
+}
+
+#[tokio::test]
+async fn an_api_request_is_killed_only_when_asked_for_and_its_caller_gets_a_502() {
+    let world = testkit::world().await;
+    world.kill.arm(1, Scope::Background);
+    world.api(Role::PartnerAdmin).post("C/test", json!(null)).await.assert_status(200);
+    assert_eq!(world.kill.status(), (true, false), "an API request does not count");
+    world.kill.arm(1, Scope::Everything);
+    let reply = world.api(Role::PartnerAdmin).post("C/test", json!(null)).await;
+    assert_eq!((reply.status, &reply.json), (502, &json!({"message": "Internal Server Error"})));
+    assert_eq!(world.kill.status(), (false, true));
+}
+
+#[tokio::test]
+async fn a_drain_stops_where_it_is_told_and_there_is_only_one() {
+    let (world, _) = counted().await;
+    world.tick("seat-sync", FIRST).await;
+    let none = world.bundle.drain(Limits { max_messages: 0, max_hours: 48 }).await.unwrap();
+    assert_eq!((none.processed, none.remaining), (0, 1));
+    // The message is hidden for half an hour of clock, and this drain may not wait that long.
+    world.kill.arm(1, Scope::Background);
+    world.work_one().await.unwrap();
+    let impatient = world.bundle.drain(Limits { max_messages: 100, max_hours: 0 }).await.unwrap();
+    assert_eq!((impatient.processed, impatient.remaining), (0, 1));
+    let (first, second) = tokio::join!(world.bundle.drain(Limits::default()), world.bundle.drain(Limits::default()));
+    assert!(first.is_ok() && matches!(second, Err(DrainError::Busy)), "{first:?} {second:?}");
+}
+
+#[tokio::test]
+async fn a_drain_empties_the_outbox() {
+    let (world, _) = counted().await;
+    world.events.set_away(true);
+    world.tick("seat-sync", FIRST).await;
+    let stuck = world.drain().await;
+    assert!(stuck.remaining > 0, "{stuck:?}");
+    world.events.set_away(false);
+    assert_eq!(world.drain().await.remaining, 0);
+    assert!(!world.events.all().is_empty());
 }

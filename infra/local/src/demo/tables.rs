@@ -1,0 +1,47 @@
+//! Tables that a person can read.
+
+use comfy_table::{Table, presets};
+use serde_json::Value;
+
+/// Most rows that are printed; the rest is counted.
+const ROWS_MAX: usize = 60;
+
+/// A table with a heading.
+pub(super) fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_FULL_CONDENSED).set_header(head);
+    let more = rows.len().saturating_sub(ROWS_MAX);
+    for row in rows.into_iter().take(ROWS_MAX) {
+        table.add_row(row);
+    }
+    if more > 0 { format!("{table}\n… and {more} more") } else { table.to_string() }
+}
+
+/// A value as a cell: nothing for null, text without quotes.
+pub(super) fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "–".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Lines of a plan or report: old → new, what became of them and why.
+pub(super) fn lines(lines: &[Value]) -> String {
+    let row = |line: &Value| {
+        let new = match line["state"].as_str() {
+            Some("held" | "failed" | "skipped") => "·".to_owned(),
+            _ => cell(&line["units_wanted"]),
+        };
+        [
+            cell(&line["account_name"]),
+            cell(&line["contract_name"]),
+            cell(&line["service_name"]),
+            format!("{} → {new}", cell(&line["units_now"])),
+            cell(&line["state"]),
+            cell(&line["words"]),
+        ]
+    };
+    let rows = lines.iter().map(row).collect();
+    table(["Account", "Contract", "Line", "Units", "State", "In words"], rows)
+}
