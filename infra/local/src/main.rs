@@ -9,7 +9,9 @@ use local::serve::{self, Options, Serving};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 use url::Url;
 
 #[derive(Debug, Parser)]
@@ -63,8 +65,7 @@ struct Serve {
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     let level = if cli.command.is_some() { "error" } else { "warn,local=info,runtime=info" };
-    let filter = EnvFilter::try_from_env("RUST_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    start_log(level);
     let done = match cli.command {
         Some(Command::Demo { json }) => show_demo(json).await,
         None => serve_until_stopped(cli.serve).await,
@@ -76,6 +77,14 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Logs to standard error: what `RUST_LOG` says, or `level`.
+fn start_log(level: &str) {
+    let asked = std::env::var_os("RUST_LOG").and_then(|filter| filter.to_str()?.parse::<Targets>().ok());
+    let filter = asked.unwrap_or_else(|| level.parse().expect("our own filters are well-formed"));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(filter).with(lines).init();
 }
 
 type Done = Result<ExitCode, Box<dyn std::error::Error>>;

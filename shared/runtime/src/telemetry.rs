@@ -1,6 +1,6 @@
 //! Logs: one JSON object per line on Lambda, as `AWS_LAMBDA_LOG_FORMAT` and `AWS_LAMBDA_LOG_LEVEL` say.
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -19,7 +19,7 @@ pub(crate) fn start(format: Option<&str>, level: Option<&str>) {
         "fatal" => "error".to_owned(),
         _ => "info".to_owned(),
     };
-    let filter = EnvFilter::try_new(format!("{level},{QUIET}")).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = format!("{level},{QUIET}").parse().unwrap_or_else(|_| Targets::new().with_default(LevelFilter::INFO));
     let registry = tracing_subscriber::registry().with(filter);
     let text = format.is_some_and(|format| format.eq_ignore_ascii_case("text"));
     let started = if text {

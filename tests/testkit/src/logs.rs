@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -26,7 +26,8 @@ impl Logs {
             let logs = Logs::default();
             let json = tracing_subscriber::fmt::layer().json().with_writer(logs.clone());
             // A test that brings a subscriber of its own has its own log, too.
-            let _ = tracing_subscriber::registry().with(EnvFilter::new(FILTER)).with(json).try_init();
+            let filter: Targets = FILTER.parse().expect("the filter is a constant");
+            let _ = tracing_subscriber::registry().with(filter).with(json).try_init();
             logs
         })
         .clone()
