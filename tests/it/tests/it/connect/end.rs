@@ -123,6 +123,7 @@ async fn a_change_that_may_still_take_effect_keeps_its_ledger() {
         effective_date: "2026-11-01".parse().unwrap(),
         sent_by: now,
         acked: false,
+        heard: None,
     });
     world.put(&line).await;
     world.put(&running(&world, RunState::Cancelled)).await;
