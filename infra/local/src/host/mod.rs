@@ -22,7 +22,7 @@ pub use engine::Engine;
 pub use events::{LocalEvents, Published};
 pub use functions::{JOBS, functions_known};
 pub use ids::LocalIds;
-pub use kill::{Kill, KillableTransport};
+pub use kill::{Kill, KillableTransport, Scope as KillScope};
 pub use queue::{LocalQueue, Message};
 pub use secrets::LocalSecrets;
 
