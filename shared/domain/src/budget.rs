@@ -33,9 +33,11 @@ use std::time::Duration;
 pub const PATIENCE_INTERACTIVE: Duration = Duration::from_secs(2);
 /// How long a worker waits: interactive work holds a slot for a few seconds, and a delayed message costs more.
 pub const PATIENCE_BACKGROUND: Duration = Duration::from_secs(5);
-/// The step in which is waited; each ends with a read of one record.
+/// The step in which a slot is waited for; each ends with a read of one record.
 const STEP: Duration = Duration::from_millis(250);
-/// Permits that a session takes first. Each further batch has twice as many, so that a short session wastes few.
+/// The shortest pause.
+const STEP_MIN: Duration = Duration::from_millis(10);
+/// Permits that a session takes first: a short one wastes few.
 const BATCH_FIRST: u32 = 4;
 /// How often a change of a shared record is tried again when somebody else was faster.
 const RACES_MAX: u32 = 10;
@@ -155,8 +157,19 @@ pub struct Governed {
 struct Permits {
     left: u32,
     taken: Timestamp,
-    batch: u32,
+    granted: u32,
     refused: Option<(Timestamp, BudgetExhausted)>,
+}
+
+impl Permits {
+    /// How many to take next: twice as many where the last ones were all used in their time, else as many as were.
+    fn wanted(&self) -> u32 {
+        match (self.granted, self.left) {
+            (0, _) => BATCH_FIRST,
+            (granted, 0) => (granted * 2).min(BATCH_MAX),
+            (granted, left) => granted - left,
+        }
+    }
 }
 
 /// A session's slot of one object.
@@ -201,7 +214,7 @@ impl Governed {
             mode,
             owner: ports.ids.uuid().to_string(),
             calls: AtomicU32::new(0),
-            permits: Mutex::new(Permits { left: 0, taken: place.clock.now(), batch: BATCH_FIRST, refused: None }),
+            permits: Mutex::new(Permits { left: 0, taken: place.clock.now(), granted: 0, refused: None }),
             objects: Mutex::default(),
             place,
         }
@@ -243,11 +256,10 @@ impl Governed {
             return Ok(());
         }
         still_refused(permits.refused, now)?;
-        match self.batch(permits.batch).await {
+        match self.batch(permits.wanted()).await {
             Ok(granted) => {
-                let batch = (permits.batch * 2).min(BATCH_MAX);
                 // From before the record was read: a permit must not live longer than the record allows for.
-                *permits = Permits { left: granted - 1, taken: now, batch, refused: None };
+                *permits = Permits { left: granted - 1, taken: now, granted, refused: None };
                 Ok(())
             }
             Err(denied) => {
@@ -259,7 +271,10 @@ impl Governed {
 
     /// Autotask has had enough of this database's calls: nobody of ours makes another one for a while.
     async fn back_off(&self, response: &Response) {
-        self.permits.lock().await.left = 0;
+        {
+            let mut permits = self.permits.lock().await;
+            (permits.left, permits.granted) = (0, 0);
+        }
         let pause = rate::pause_asked_for(response);
         tracing::warn!(connection.id = %self.place.connection, seconds = pause.as_secs(), "Autotask's hourly limit is reached");
         if let Err(error) = rate::back_off(&self.place, self.share_percent, pause).await {
@@ -338,9 +353,14 @@ impl Patience {
         if self.0.is_zero() || too_long {
             return Err(denied);
         }
-        let step = STEP.min(self.0);
+        // A permit comes when it was said to come; a slot when its holder is done.
+        let step = match exhausted.limit {
+            Limit::Hourly => exhausted.retry_after,
+            Limit::Threads => STEP,
+        };
+        let step = step.clamp(STEP_MIN, self.0.max(STEP_MIN));
         clock.pause(step).await;
-        self.0 -= step;
+        self.0 = self.0.saturating_sub(step);
         Ok(())
     }
 }

@@ -99,7 +99,7 @@ impl Rate {
         let span = nanos(period) + nanos(PERMIT_KEPT);
         let refill = share - burst;
         let permit = (span + refill - 1) / refill;
-        let used = database.filter(|seen| is_recent(seen, period, now)).map_or(0, |seen| used_percent(seen));
+        let used = database.filter(|seen| is_recent(seen, period, now)).map_or(0, used_percent);
         // Never more than the whole bucket, or nothing would ever be granted.
         let price = price(permit, used).min(permit * burst);
         Self { share, burst, permit: SignedDuration::from_nanos(permit), price: SignedDuration::from_nanos(price) }

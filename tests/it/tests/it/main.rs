@@ -6,6 +6,7 @@ mod autotask_facts;
 mod bootstrap;
 #[path = "connect/mod.rs"]
 mod connect_function;
+mod budget;
 mod edge;
 mod one_machine;
 mod one_machine_http;

@@ -1,8 +1,9 @@
 //! The contract of `store::Dynamo`: on the engine in this process always, and on the endpoint that
 //! `STORE_TEST_ENDPOINT` names, in a table of its own, where it is set.
 
-mod bench;
+pub mod bench;
 mod conditions;
 mod keys;
 mod lists;
 mod lost;
+mod services;

@@ -149,6 +149,11 @@ async fn in_process() -> String {
 }
 
 impl Bench {
+    /// The engine in this process.
+    pub async fn in_process() -> Self {
+        Self::on(&in_process().await).await
+    }
+
     async fn on(endpoint: &str) -> Self {
         let table = format!("it-{}", uuid::Uuid::new_v4());
         let settings = Settings::local(endpoint);
