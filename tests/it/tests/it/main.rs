@@ -4,9 +4,9 @@
 mod arrows;
 mod autotask_facts;
 mod bootstrap;
+mod budget;
 #[path = "connect/mod.rs"]
 mod connect_function;
-mod budget;
 mod edge;
 mod one_machine;
 mod one_machine_http;
