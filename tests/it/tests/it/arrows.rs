@@ -202,3 +202,15 @@ fn there_is_one_tls_stack_and_one_of_each_big_crate() {
         assert_eq!(versions.get(name).map(Vec::len), Some(1), "{name}: {:?}", versions.get(name));
     }
 }
+
+#[test]
+#[ignore = "needs the functions' code"]
+fn every_crate_says_what_it_owns_and_what_it_leaves_to_others() {
+    for each in &crates() {
+        let readme = root().join(&each.folder).join("README.md");
+        let text = std::fs::read_to_string(&readme).unwrap_or_default();
+        assert!(text.lines().count() > 5, "{}: README.md says too little", each.name);
+        let lib = std::fs::read_to_string(root().join(&each.folder).join("src/lib.rs")).unwrap();
+        assert!(lib.contains("include_str!(\"../README.md\")"), "{}: its README is not its documentation", each.name);
+    }
+}
