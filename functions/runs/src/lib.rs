@@ -1,1 +1,46 @@
-//! Runs: preview, apply, list, lines, retry, cancel, reconciliation
+#![doc = include_str!("../README.md")]
+
+mod acts;
+mod examples;
+mod lines;
+mod reconciliation;
+mod reports;
+mod vendor_lines;
+mod views;
+
+use domain::Role;
+use runtime::App;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// The routes of runs and of the reconciliation.
+#[must_use]
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(acts::start_run, reports::list_runs))
+        .routes(routes!(reports::get_run))
+        .routes(routes!(acts::apply_run))
+        .routes(routes!(acts::cancel_run))
+        .routes(routes!(acts::retry_failed))
+        .routes(routes!(lines::list_lines))
+        .routes(routes!(lines::lines_csv))
+        .routes(routes!(reconciliation::get_reconciliation))
+        .routes(routes!(reconciliation::reconciliation_csv))
+        .routes(routes!(vendor_lines::find_lines))
+}
+
+/// Who may look.
+const READERS: &[Role] = &[
+    Role::PartnerAdmin,
+    Role::PartnerBilling,
+    Role::PartnerViewer,
+    Role::VendorSupport,
+    Role::VendorAdmin,
+    Role::Service,
+];
+/// Who may start, apply and cancel.
+const BILLERS: &[Role] = &[Role::PartnerAdmin, Role::PartnerBilling];
+/// Who may retry what failed.
+const RETRIERS: &[Role] = &[Role::PartnerAdmin, Role::PartnerBilling, Role::VendorSupport, Role::VendorAdmin];
+/// Who may search a partner's lines.
+const SUPPORT: &[Role] = &[Role::VendorSupport, Role::VendorAdmin];

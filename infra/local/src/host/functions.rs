@@ -38,7 +38,7 @@ pub(super) fn all(app: &App) -> Vec<Function> {
         function("zone-discover", zone_discover::routes()),
         function("map", OpenApiRouter::new()),
         function("intake", OpenApiRouter::new()),
-        function("runs", OpenApiRouter::new()),
+        function("runs", runs::routes()),
     ]
 }
 

@@ -31,6 +31,7 @@ pub use lifecycle::{Tested, pause, probe_permissions, resume, test};
 pub use matrix::{MATRIX, MatrixRow, Right};
 pub use overview::{Counters, Overview, list, overview};
 pub use patch::{PATCH_BILLING_KEYS, PatchedSettings, SettingsHead, patch_settings, read_settings};
+pub(crate) use probe::billing_code_name;
 pub use profiles::{FEATURES, Feature, JobProfile};
 pub use progress::{Progress, ProgressStep, StepState, setup_progress};
 pub use record::{

@@ -53,7 +53,7 @@ pub(super) async fn probe(ports: &Ports, scope: &Scope, client: &Client) -> Resu
 }
 
 /// The name of the billing code that the vendor's lines carry.
-pub(super) async fn billing_code_name(ports: &Ports, scope: &Scope) -> crate::problem::Result<String> {
+pub(crate) async fn billing_code_name(ports: &Ports, scope: &Scope) -> crate::problem::Result<String> {
     let profile = load::<VendorProfile>(&*ports.storage, scope, &Key::VendorProfile).await?;
     let name = profile.map(|profile| profile.value.saas_billing_code).filter(|name| !name.trim().is_empty());
     Ok(name.unwrap_or_else(|| DEFAULT_BILLING_CODE.to_owned()))

@@ -35,9 +35,9 @@ pub async fn finish(
     run.totals = totals;
     run.problem = problem;
     run.touched_at = now;
-    run.finished_at = state.is_final().then_some(now);
     let before = run.state;
-    run.state = state;
+    run.state = ended_as(state, &run);
+    run.finished_at = run.state.is_final().then_some(now);
     for _ in 0..TRIES {
         match write(ports, scope, actor, &run, v, before).await {
             Ok(()) => {
@@ -54,11 +54,20 @@ pub async fn finish(
         match there {
             ended if ended.state.is_final() || ended.state == state => return Ok(ended),
             _ if is_ours => {}
-            asked if only_asked => (v, run.cancel_requested) = (asked.v, true),
+            asked if only_asked => {
+                (v, run.cancel_requested) = (asked.v, true);
+                run.state = ended_as(state, &run);
+                run.finished_at = run.state.is_final().then_some(now);
+            }
             _ => break,
         }
     }
     Err(StorageError::Conflict { at: 0, current: None }.into())
+}
+
+/// A plan that somebody asked to stop while it was made waits for nobody.
+fn ended_as(state: RunState, run: &Run) -> RunState {
+    if state == RunState::Planned && run.cancel_requested { RunState::Cancelled } else { state }
 }
 
 async fn write(ports: &Ports, scope: &Scope, actor: &Actor, run: &Run, v: u64, before: RunState) -> Result<()> {

@@ -3,17 +3,31 @@
 //! A run is claimed ([`start()`]), worked on by a queue's worker, and ended once ([`finish()`]); a preview waits as
 //! `planned` until a person applies it. Its lines lie beside it in chunks ([`lines`]).
 
+mod apply;
+mod cancel;
 mod finish;
 mod lease;
 pub mod lines;
 mod lost;
+mod read;
+mod reconcile;
 mod record;
+mod retry;
 mod start;
+mod table;
 
+pub use apply::{PLAN_TTL, apply};
+pub use cancel::cancel;
 pub use finish::finish;
 pub use lease::{RUN_LOST, RunLease, SlotClaim, already_running, is_lost};
 pub use lost::sweep_lost;
+pub use read::{
+    FOUND_MAX, FoundLine, LineFilter, RunFilter, Search, invoice_change, list_runs, load_run, run_lines, search_lines,
+};
+pub use reconcile::{Bucket, BucketTotal, Finding, Reconciliation, reconcile};
 pub use record::{
     LineState, Period, Run, RunKind, RunLine, RunMode, RunState, Totals, Trigger, WORDS_MAX, WorkMessage,
 };
+pub use retry::retry_failed;
 pub use start::{StartRun, start};
+pub use table::{findings_csv, lines_csv, safe as safe_cell};

@@ -198,7 +198,7 @@ async fn checked_accounts(
 ) -> Result<Vec<AccountId>> {
     if given.is_empty() {
         let detail = "must name at least one account; leave it out for all".to_owned();
-        wrong.push(FieldError { pointer: "/accounts".to_owned(), detail });
+        wrong.push(FieldError { pointer: "/scope/accounts".to_owned(), detail });
     }
     let known: BTreeSet<AccountId> =
         all::<Account>(ports, scope, Collection::Accounts(partner.clone())).await?.map(|account| account.id).collect();
@@ -213,7 +213,7 @@ async fn checked_accounts(
             Some(MappingStatus::Excluded) => "the account is excluded",
             None => "the account is not mapped",
         };
-        wrong.push(FieldError { pointer: format!("/accounts/{at}"), detail: detail.to_owned() });
+        wrong.push(FieldError { pointer: format!("/scope/accounts/{at}"), detail: detail.to_owned() });
     }
     let once: BTreeSet<AccountId> = given.iter().cloned().collect();
     Ok(once.into_iter().collect())

@@ -11,6 +11,8 @@ mod edge;
 mod one_machine;
 mod one_machine_http;
 mod openapi;
+#[path = "runs/mod.rs"]
+mod runs_function;
 mod seat_sync;
 mod simulator;
 mod store_contract;

@@ -1,0 +1,99 @@
+//! Examples of the API's description that several routes share.
+
+use serde_json::{Map, Value, json};
+
+const CONNECTION: &str = "con_0199a7c0-b1f0-7c3e-9d3f-1f0a2b4c6d8e";
+const RUN: &str = "0199b1c2-7d3e-7f00-8a4b-5c6d7e8f9012";
+
+fn with(base: Value, more: Value) -> Value {
+    let mut all: Map<String, Value> = base.as_object().cloned().unwrap_or_default();
+    all.extend(more.as_object().cloned().unwrap_or_default());
+    Value::Object(all)
+}
+
+fn status_url() -> String {
+    format!("/v1/connections/{CONNECTION}/runs/{RUN}")
+}
+
+fn scheduled() -> Value {
+    json!({
+        "id": RUN, "kind": "seat_sync", "trigger": "schedule", "mode": "apply", "status": "partial",
+        "started_by": {"who": "schedule:seat_sync", "role": "system"}, "applied_by": null, "retry_of": null,
+        "accounts": null, "due_slot": "2026-12-01T00:15:00Z",
+        "period": {"start": "2026-12-01", "end": "2026-12-31"}, "effective_date": "2026-12-01",
+        "plan_hash": "9f2c7d0e5a1b4c3d8e6f7a9b0c1d2e3f405162738495a6b7c8d9e0f1a2b3c4d5",
+        "planned_at": "2026-12-01T00:16:02Z", "cancel_requested": false,
+        "totals": {
+            "lines": 60, "changed": 12, "unchanged": 44, "held": 1, "failed": 1, "skipped": 2, "superseded": 0,
+            "unverified": 0,
+        },
+        "autotask_calls": 16, "problem": null, "outcome": null,
+        "created_at": "2026-12-01T00:15:31Z", "updated_at": "2026-12-01T00:16:40Z",
+        "finished_at": "2026-12-01T00:16:40Z", "status_url": status_url(),
+    })
+}
+
+pub(crate) fn runs() -> Value {
+    json!({"items": [scheduled()], "next_cursor": null})
+}
+
+pub(crate) fn run() -> Value {
+    with(scheduled(), json!({"invoice_change": "36.00", "settings": {"time_zone": "UTC", "overwrite_cost": false}}))
+}
+
+pub(crate) fn cancelled() -> Value {
+    with(scheduled(), json!({"status": "cancelled", "trigger": "manual", "due_slot": null}))
+}
+
+fn line() -> Value {
+    json!({
+        "no": 7, "account_id": "acc_0007", "account_name": "Umbrella", "company_id": 1007,
+        "company_name": "Umbrella Corporation", "contract_id": 881, "contract_name": "Managed services 2026",
+        "package_id": "training", "line_kind": "service", "contract_service_id": 5501,
+        "service_name": "Security awareness training", "units_now": 10, "count": 13,
+        "count_as_of": "2026-11-30T23:00:00Z", "units_wanted": 13, "delta": 3, "unit_cost_now": "1.50",
+        "unit_cost_wanted": null, "invoice_change": "9.00", "effective_date": "2026-12-01",
+        "period_already_billed": false, "changed_by_hand_from": null, "state": "changed", "code": null,
+        "explanation": "10 -> 13 units from 2026-12-01.", "action": null, "units_sent": 3, "units_verified": 13,
+        "adjustment_id": 90017,
+    })
+}
+
+pub(crate) fn lines() -> Value {
+    json!({"items": [line()], "next_cursor": null})
+}
+
+pub(crate) fn found_lines() -> Value {
+    let of_run = json!({
+        "connection_id": CONNECTION, "run_id": RUN, "run_mode": "apply", "run_status": "partial",
+        "run_trigger": "schedule", "run_created_at": "2026-12-01T00:15:31Z", "status_url": status_url(),
+    });
+    json!({"items": [with(of_run, line())], "truncated": false})
+}
+
+pub(crate) fn lines_csv() -> Value {
+    json!("no,account_id,account_name,…\r\n7,acc_0007,Umbrella,…\r\n")
+}
+
+pub(crate) fn reconciliation() -> Value {
+    json!({
+        "date": "2026-12-14", "made_at": "2026-12-14T09:30:00Z",
+        "totals": [
+            {"bucket": "match", "lines": 58, "seats": 0, "invoice_difference": "0.00"},
+            {"bucket": "under_billed", "lines": 1, "seats": 3, "invoice_difference": "9.00"},
+        ],
+        "items": [{
+            "bucket": "under_billed", "account_id": "acc_0007", "account_name": "Umbrella", "company_id": 1007,
+            "company_name": "Umbrella Corporation", "contract_id": 881, "contract_name": "Managed services 2026",
+            "package_id": "training", "line_kind": "service", "contract_service_id": 5501,
+            "service_name": "Security awareness training", "count": 13, "count_as_of": "2026-12-14T07:00:00Z",
+            "units": 10, "difference": 3, "invoice_difference": "9.00", "cost_difference": "4.50", "code": null,
+            "explanation": "",
+        }],
+        "contracts_left_out": 0, "autotask_calls": 7,
+    })
+}
+
+pub(crate) fn reconciliation_csv() -> Value {
+    json!("bucket,account_id,account_name,…\r\nunder_billed,acc_0007,Umbrella,…\r\n")
+}

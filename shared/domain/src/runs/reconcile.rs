@@ -1,0 +1,456 @@
+//! What the vendor counts against what Autotask has, today, without writing anything (F-09).
+//!
+//! Lines without an account are looked for on contracts that confirmed mappings use, among services that a mapping
+//! uses or that carry the vendor's billing code: one call for the billing code, one for its services, one for each
+//! 490 contracts (at most [`CONTRACTS_MAX`]) and one for each 490 lines found there. Other contracts, bundles, and
+//! lines without units today are not looked into.
+
+use super::{LineState, Period, Run, RunKind, RunLine, RunMode, Trigger, start};
+use crate::actor::{Actor, Scope};
+use crate::autotask_session;
+use crate::calendar::month_of;
+use crate::connections::{Settings, billing_code_name, load_connection};
+use crate::ids::{AccountId, ConnectionId, LineKind, LineRef, PackageId, PartnerId};
+use crate::mappings::{Mapping, MappingStatus};
+use crate::ports::{Ports, Read};
+use crate::problem::{Code, Result};
+use crate::records::{Collection, Record, load_all};
+use crate::seats::{self, reading};
+use crate::vendor::{Account, AccountClaim, Usage};
+use autotask::{BillingCode, Client, ContractService, Filter, Id, Service};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Contracts that are looked into for lines without an account: five calls, and a partner with more clients than
+/// that is told so by [`Reconciliation::contracts_left_out`].
+pub const CONTRACTS_MAX: usize = 2_000;
+
+/// What a finding says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bucket {
+    /// Units are the count.
+    Match,
+    /// Autotask has fewer units than the vendor counts.
+    UnderBilled,
+    /// Autotask has more.
+    OverBilled,
+    /// Units or count cannot be seen.
+    NotComparable,
+    /// The vendor counts seats of an account that no line bills.
+    UnmappedAccount,
+    /// Autotask bills a line of the vendor's that no account is mapped to.
+    LineWithoutAccount,
+    /// Somebody excluded the account, or another PSA bills it.
+    Excluded,
+}
+
+impl Bucket {
+    /// Every bucket.
+    pub const ALL: &'static [Bucket] = &[
+        Bucket::Match,
+        Bucket::UnderBilled,
+        Bucket::OverBilled,
+        Bucket::NotComparable,
+        Bucket::UnmappedAccount,
+        Bucket::LineWithoutAccount,
+        Bucket::Excluded,
+    ];
+
+    /// The bucket's text.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Bucket::Match => "match",
+            Bucket::UnderBilled => "under_billed",
+            Bucket::OverBilled => "over_billed",
+            Bucket::NotComparable => "not_comparable",
+            Bucket::UnmappedAccount => "unmapped_account",
+            Bucket::LineWithoutAccount => "line_without_account",
+            Bucket::Excluded => "excluded",
+        }
+    }
+}
+
+/// One row of the report.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// What it says.
+    pub bucket: Bucket,
+    /// Whose count.
+    pub account: Option<AccountId>,
+    /// The account's name.
+    pub account_name: Option<String>,
+    /// `Companies.id`.
+    pub company_id: Option<i64>,
+    /// The company's name as last seen.
+    pub company_name: Option<String>,
+    /// `Contracts.id`.
+    pub contract_id: Option<i64>,
+    /// The contract's name as last seen.
+    pub contract_name: Option<String>,
+    /// Whose count.
+    pub package: Option<PackageId>,
+    /// Which line.
+    pub line: Option<LineRef>,
+    /// The service's name.
+    pub service_name: Option<String>,
+    /// The vendor's count.
+    pub count: Option<i64>,
+    /// When the vendor counted.
+    pub count_as_of: Option<Timestamp>,
+    /// Units in Autotask today.
+    pub units: Option<i64>,
+    /// (count − units) × unit price, where readable: what a month's invoice lacks, or has too much of.
+    pub invoice_difference: Option<Decimal>,
+    /// (count − units) × unit cost, where readable.
+    pub cost_difference: Option<Decimal>,
+    /// Why it cannot be compared or is not billed.
+    pub code: Option<Code>,
+    /// In words.
+    pub words: String,
+}
+
+impl Finding {
+    /// Count less units.
+    #[must_use]
+    pub fn difference(&self) -> Option<i64> {
+        Some(self.count? - self.units?)
+    }
+}
+
+/// The report.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reconciliation {
+    /// The day that units were read for, in the connection's zone.
+    pub date: Date,
+    /// When it was made.
+    pub at: Timestamp,
+    /// All rows, by bucket, then by account or line.
+    pub findings: Vec<Finding>,
+    /// Contracts that were not looked into for lines without an account.
+    pub contracts_left_out: usize,
+    /// Calls made to Autotask.
+    pub autotask_calls: u32,
+}
+
+/// Compares counts with units, line by line, as of today.
+///
+/// # Errors
+/// `not_found`, what is wrong with the connection, and a failed call as explained.
+pub async fn reconcile(
+    ports: &Ports,
+    scope: &Scope,
+    actor: &Actor,
+    partner: &PartnerId,
+    connection: &ConnectionId,
+) -> Result<Reconciliation> {
+    let settings = start::ready(ports, scope, partner, connection).await?;
+    let date = ports.clock.now().to_zoned(settings.zone()).date();
+    let run = looking(ports, actor, (partner, connection), &settings, date);
+    let computed = seats::compute(ports, scope, partner, connection, &run).await?;
+    let ours = Ours::load(ports, scope, partner, connection).await?;
+    let compared: BTreeSet<(AccountId, PackageId)> =
+        computed.lines.iter().map(|line| (line.account.clone(), line.package.clone())).collect();
+    let mut findings: Vec<Finding> = computed.lines.into_iter().map(compare).collect();
+    findings.extend(ours.unbilled(&compared));
+    let (orphans, left_out, calls) =
+        orphans(ports, scope, actor, (partner, connection), &settings, &ours, date).await?;
+    findings.extend(orphans);
+    findings.sort_by_key(|found| found.bucket);
+    Ok(Reconciliation {
+        date,
+        at: ports.clock.now(),
+        findings,
+        contracts_left_out: left_out,
+        autotask_calls: computed.calls + calls,
+    })
+}
+
+/// A run that is never stored: what a plan for today is made for.
+fn looking(ports: &Ports, actor: &Actor, of: (&PartnerId, &ConnectionId), settings: &Settings, today: Date) -> Run {
+    let period: Period = month_of(today);
+    Run {
+        mode: RunMode::Preview,
+        period: Some(period),
+        effective_date: Some(today),
+        settings: Some(settings.clone()),
+        ..Run::queued(ports, actor, of, RunKind::SeatSync, Trigger::Manual)
+    }
+}
+
+fn compare(line: RunLine) -> Finding {
+    let difference = line.count.zip(line.units_now).map(|(count, units)| count - units);
+    let bucket = match difference {
+        _ if line.code == Some(Code::AccountClaimedByOtherPsa) => Bucket::Excluded,
+        None => Bucket::NotComparable,
+        Some(0) => Bucket::Match,
+        Some(1..) => Bucket::UnderBilled,
+        Some(_) => Bucket::OverBilled,
+    };
+    let is_plain = line.state == LineState::Changed || line.state == LineState::Unchanged;
+    Finding {
+        bucket,
+        account: Some(line.account),
+        account_name: Some(line.account_name),
+        company_id: line.company_id,
+        company_name: line.company_name,
+        contract_id: line.contract_id,
+        contract_name: line.contract_name,
+        package: Some(line.package),
+        line: Some(line.line),
+        service_name: Some(line.service_name),
+        count: line.count,
+        count_as_of: line.count_as_of,
+        units: line.units_now,
+        invoice_difference: line.invoice_change,
+        cost_difference: line.cost_now.zip(difference).map(|(cost, units)| cost * Decimal::from(units)),
+        code: if is_plain { None } else { line.code },
+        // A plan's words about a change that nobody makes here would mislead.
+        words: if is_plain { String::new() } else { line.words },
+    }
+}
+
+/// Everything of ours that says who is billed.
+struct Ours {
+    accounts: BTreeMap<AccountId, Account>,
+    mappings: BTreeMap<AccountId, Mapping>,
+    usage: Vec<Usage>,
+    claims: BTreeMap<AccountId, AccountClaim>,
+}
+
+impl Ours {
+    async fn load(ports: &Ports, scope: &Scope, partner: &PartnerId, connection: &ConnectionId) -> Result<Self> {
+        let p = || partner.clone();
+        let accounts = all::<Account>(ports, scope, Collection::Accounts(p())).await?;
+        let mappings = all::<Mapping>(ports, scope, Collection::Mappings(p(), connection.clone())).await?;
+        let claims = all::<AccountClaim>(ports, scope, Collection::AccountClaims(p())).await?;
+        Ok(Self {
+            accounts: accounts.into_iter().map(|account| (account.id.clone(), account)).collect(),
+            mappings: mappings.into_iter().map(|mapping| (mapping.account.clone(), mapping)).collect(),
+            usage: all::<Usage>(ports, scope, Collection::Usage(p())).await?,
+            claims: claims.into_iter().map(|claim| (claim.account.clone(), claim)).collect(),
+        })
+    }
+
+    /// Counted seats that no compared line bills, and accounts that are excluded.
+    fn unbilled(&self, compared: &BTreeSet<(AccountId, PackageId)>) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for usage in &self.usage {
+            let is_billed = compared.contains(&(usage.account.clone(), usage.package.clone()));
+            let inactive = self.accounts.get(&usage.account).is_none_or(|account| !account.active);
+            if is_billed || (inactive && usage.active == 0) {
+                continue;
+            }
+            let (bucket, code, words) = self.why_not(&usage.account);
+            if bucket == Bucket::Excluded || usage.active > 0 {
+                let mut found = self.about(&usage.account, bucket, code, words);
+                found.package = Some(usage.package.clone());
+                found.count = Some(usage.active);
+                found.count_as_of = Some(usage.as_of);
+                findings.push(found);
+            }
+        }
+        findings
+    }
+
+    fn why_not(&self, account: &AccountId) -> (Bucket, Option<Code>, String) {
+        if let Some(claim) = self.claims.get(account) {
+            let words = format!("{} synchronises this account.", claim.psa);
+            return (Bucket::Excluded, Some(Code::AccountClaimedByOtherPsa), words);
+        }
+        let unmapped = |code, words: &str| (Bucket::UnmappedAccount, code, words.to_owned());
+        let Some(mapping) = self.mappings.get(account) else {
+            return unmapped(None, "The account is not mapped to a company.");
+        };
+        match mapping.status {
+            MappingStatus::Excluded => (Bucket::Excluded, None, "Somebody excluded the account.".to_owned()),
+            MappingStatus::Suggested => {
+                unmapped(Some(Code::MappingUnconfirmed), "The mapping waits for somebody to confirm it.")
+            }
+            MappingStatus::Confirmed | MappingStatus::Broken if mapping.contract.is_none() => {
+                unmapped(Some(Code::NoContractSelected), "The account is mapped without a contract.")
+            }
+            MappingStatus::Confirmed | MappingStatus::Broken => unmapped(
+                None,
+                "No line of the contract is chosen for this package, or the account is not in the pilot.",
+            ),
+        }
+    }
+
+    fn about(&self, account: &AccountId, bucket: Bucket, code: Option<Code>, words: String) -> Finding {
+        let mapping = self.mappings.get(account);
+        let company = mapping.and_then(|mapping| mapping.company.as_ref());
+        let contract = mapping.and_then(|mapping| mapping.contract.as_ref());
+        Finding {
+            account: Some(account.clone()),
+            account_name: self.accounts.get(account).map(|account| account.name.clone()),
+            company_id: company.map(|company| company.id),
+            company_name: company.map(|company| company.name.clone()),
+            contract_id: contract.map(|contract| contract.id),
+            contract_name: contract.map(|contract| contract.name.clone()),
+            ..blank(bucket, code, words)
+        }
+    }
+
+    fn in_use(&self) -> impl Iterator<Item = &Mapping> {
+        let billed = |status| matches!(status, MappingStatus::Confirmed | MappingStatus::Broken);
+        self.mappings.values().filter(move |mapping| billed(mapping.status))
+    }
+}
+
+fn blank(bucket: Bucket, code: Option<Code>, words: String) -> Finding {
+    Finding {
+        bucket,
+        account: None,
+        account_name: None,
+        company_id: None,
+        company_name: None,
+        contract_id: None,
+        contract_name: None,
+        package: None,
+        line: None,
+        service_name: None,
+        count: None,
+        count_as_of: None,
+        units: None,
+        invoice_difference: None,
+        cost_difference: None,
+        code,
+        words,
+    }
+}
+
+async fn all<R: Record>(ports: &Ports, scope: &Scope, of: Collection) -> Result<Vec<R>> {
+    let records = load_all::<R>(&*ports.storage, scope, &of, Read::Eventual).await?;
+    Ok(records.into_iter().map(|record| record.value).collect())
+}
+
+/// Lines of the vendor's services on mapped contracts that no account is mapped to, and bill something today; how
+/// many contracts were left out; calls.
+async fn orphans(
+    ports: &Ports,
+    scope: &Scope,
+    actor: &Actor,
+    (partner, id): (&PartnerId, &ConnectionId),
+    settings: &Settings,
+    ours: &Ours,
+    date: Date,
+) -> Result<(Vec<Finding>, usize, u32)> {
+    let contracts: BTreeMap<i64, &Mapping> =
+        ours.in_use().filter_map(|mapping| Some((mapping.contract.as_ref()?.id, mapping))).collect();
+    let left_out = contracts.len().saturating_sub(CONTRACTS_MAX);
+    let looked: Vec<i64> = contracts.keys().copied().take(CONTRACTS_MAX).collect();
+    if looked.is_empty() {
+        return Ok((Vec::new(), 0, 0));
+    }
+    let connection = load_connection(ports, scope, partner, id).await?;
+    let code = billing_code_name(ports, scope).await?;
+    let session = autotask_session::open(ports, scope, &connection).await?;
+    let read = read_orphans(&session.client, settings, &code, &looked, ours, date).await;
+    let calls = session.calls();
+    session.close().await;
+    let read = match read {
+        Ok(read) => read,
+        Err(error) => return Err(autotask_session::settle(ports, scope, actor, &connection, error).await),
+    };
+    let found = read.into_iter().map(|orphan| orphan.finding(&contracts));
+    Ok((found.collect(), left_out, calls))
+}
+
+struct Orphan {
+    row: ContractService,
+    service_name: String,
+    units: i64,
+}
+
+impl Orphan {
+    fn finding(self, contracts: &BTreeMap<i64, &Mapping>) -> Finding {
+        let contract_id = self.row.contract_id.map(Id::get);
+        let mapping = contract_id.and_then(|id| contracts.get(&id));
+        let company = mapping.and_then(|mapping| mapping.company.as_ref());
+        let words = "No account is mapped to this line; nobody keeps its units right.".to_owned();
+        let money = |each: Option<Decimal>| each.map(|each| each * Decimal::from(-self.units));
+        Finding {
+            company_id: company.map(|company| company.id),
+            company_name: company.map(|company| company.name.clone()),
+            contract_id,
+            contract_name: mapping.and_then(|mapping| Some(mapping.contract.as_ref()?.name.clone())),
+            line: Some(LineRef::service(self.row.id.get())),
+            service_name: Some(self.service_name),
+            units: Some(self.units),
+            invoice_difference: money(self.row.unit_price),
+            cost_difference: money(self.row.unit_cost),
+            ..blank(Bucket::LineWithoutAccount, None, words)
+        }
+    }
+}
+
+async fn read_orphans(
+    client: &Client,
+    settings: &Settings,
+    billing_code: &str,
+    contracts: &[i64],
+    ours: &Ours,
+    date: Date,
+) -> autotask::Result<Vec<Orphan>> {
+    let mapped = || ours.in_use().flat_map(|mapping| &mapping.lines);
+    let taken: BTreeSet<LineRef> = mapped().map(|line| line.line).collect();
+    let mut services = services_of(client, billing_code).await?;
+    let own = mapped().filter(|line| line.line.kind == LineKind::Service);
+    services.extend(own.map(|line| (line.service_id, line.service_name.clone())));
+    let rows = client.query::<ContractService>().any_of("contractID", contracts.iter().copied()).all().await?;
+    let name = |row: &ContractService| services.get(&row.service_id?.get()).cloned();
+    let candidates: Vec<(ContractService, String)> = rows
+        .into_iter()
+        .filter(|row| !taken.contains(&LineRef::service(row.id.get())))
+        .filter_map(|row| name(&row).map(|name| (row, name)))
+        .collect();
+    let lines: BTreeSet<LineRef> = candidates.iter().map(|(row, _)| LineRef::service(row.id.get())).collect();
+    let rows = reading::rows(client, &settings.zone(), &lines, date).await?;
+    let theirs = reading::Theirs { rows, ..reading::Theirs::default() };
+    let units = |row: &ContractService| theirs.row_at(LineRef::service(row.id.get()), date).map(|row| row.units);
+    let billed = candidates.into_iter().filter_map(|(row, service_name)| {
+        let units = units(&row).filter(|units| *units > 0)?;
+        Some(Orphan { row, service_name, units })
+    });
+    Ok(billed.collect())
+}
+
+/// The services that carry the vendor's billing code, by id.
+async fn services_of(client: &Client, billing_code: &str) -> autotask::Result<BTreeMap<i64, String>> {
+    let codes = client.query::<BillingCode>().filter(Filter::eq("name", billing_code)).include(&["id", "name"]);
+    let codes: Vec<i64> = codes.all().await?.iter().map(|code| code.id.get()).collect();
+    let services = client.query::<Service>().any_of("billingCodeID", codes).include(&["id", "name"]).all().await?;
+    Ok(services.into_iter().map(|service| (service.id.get(), service.name.unwrap_or_default())).collect())
+}
+
+/// Rows of one report, counted and summed for one bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct BucketTotal {
+    /// Rows.
+    pub lines: u32,
+    /// Sum of the seat differences that are known.
+    pub seats: i64,
+    /// Sum of what invoices lack, where readable.
+    pub invoice_difference: Option<Decimal>,
+}
+
+impl Reconciliation {
+    /// Rows and sums of one bucket.
+    #[must_use]
+    pub fn total(&self, bucket: Bucket) -> BucketTotal {
+        let mut total = BucketTotal::default();
+        for found in self.findings.iter().filter(|found| found.bucket == bucket) {
+            total.lines += 1;
+            total.seats += found.difference().unwrap_or(0);
+            if let Some(money) = found.invoice_difference {
+                total.invoice_difference = Some(total.invoice_difference.unwrap_or_default() + money);
+            }
+        }
+        total
+    }
+}
