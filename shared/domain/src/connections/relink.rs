@@ -75,9 +75,13 @@ pub async fn relink(
     session.close().await;
     let findings = probed.map_err(probe_problem)?;
     if other {
+        disconnect::refuse_while_running(ports, scope, &found).await?;
+    }
+    // Nothing is dropped before the new credentials are safe.
+    let version = put_secret(ports, partner, id, &username, &secret).await?;
+    if other {
         drop_mappings(ports, scope, actor, found).await?;
     }
-    let version = put_secret(ports, partner, id, &username, &secret).await?;
     let switched = Switch { username, version, zone: &zone, findings: &findings, fresh: other };
     let connection = switched.carry_out(ports, scope, actor, partner, id).await?;
     let warnings = findings.warnings(&connection.features);
@@ -87,7 +91,6 @@ pub async fn relink(
 /// Another database: nothing may run while old mappings meet new credentials. So the connection stops first, the
 /// mappings go next, and only then the credentials change. Repeating after a kill goes on where it was.
 async fn drop_mappings(ports: &Ports, scope: &Scope, actor: &Actor, found: Versioned<Connection>) -> Result<()> {
-    disconnect::refuse_while_running(ports, scope, &found).await?;
     let (partner, id) = (found.partner.clone(), found.id.clone());
     if found.status == ConnectionStatus::Connected {
         let (v, before) = (found.v, found.value);
@@ -102,6 +105,9 @@ async fn drop_mappings(ports: &Ports, scope: &Scope, actor: &Actor, found: Versi
             .commit(scope)
             .await
             .map_err(|error| crate::change::conflict_as(error, conflict))?;
+        // A run that was claimed just before the connection stopped.
+        let stopped = load_connection(ports, scope, &partner, &id).await?;
+        disconnect::refuse_while_running(ports, scope, &stopped).await?;
     }
     disconnect::drop_mappings(ports, scope, &partner, &id).await
 }

@@ -405,6 +405,9 @@ async fn read_threshold(session: &Session) -> Result<()> {
     match session.client.threshold().await {
         Ok(threshold) => {
             tracing::debug!(used = ?threshold.used, limit = ?threshold.limit, "read Autotask's threshold");
+            if let Err(error) = session.observe(&threshold).await {
+                tracing::warn!(error = %error, "the budget does not know Autotask's threshold");
+            }
             Ok(())
         }
         Err(source @ autotask::Error::Unauthorised { .. }) => {
