@@ -158,9 +158,10 @@ impl Work<'_> {
         };
         writers::sign_on(self.ports, self.scope, partner, id, &writer).await?;
         let ended = self.with(&connection, &settings, &session).await;
+        let calls = session.calls();
         session.close().await;
         let ended = match ended {
-            Err(Error::Autotask { source, .. }) => self.autotask_failed(&connection, source).await?,
+            Err(Error::Autotask { source, .. }) => self.autotask_failed(&connection, source, calls).await?,
             Err(Error::Problem(problem)) => self.refused(problem.code, problem.detail).await?,
             other => other?,
         };
@@ -363,13 +364,14 @@ impl Work<'_> {
         message.send(self.ports, delay.min(DELAY_MAX)).await
     }
 
-    async fn autotask_failed(&self, connection: &Connection, error: autotask::Error) -> Result<Ended> {
+    async fn autotask_failed(&self, connection: &Connection, error: autotask::Error, calls: u32) -> Result<Ended> {
         let transient = error.is_transient();
         let wait = error.retry_after().unwrap_or(LATER);
         if transient && !self.is_too_old() {
             tracing::warn!(connection.id = %connection.id, run.id = %self.run().id, error = %error, "Autotask cannot serve the run now");
             let mut run = self.claimed.run.clone();
             run.value.state = if run.value.mode == RunMode::Apply { RunState::Applying } else { RunState::Planning };
+            run.value.autotask_calls += calls;
             return self.rest(run, wait).await;
         }
         let error = autotask_session::settle(self.ports, self.scope, &self.run().actor, connection, error).await;
