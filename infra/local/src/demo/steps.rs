@@ -163,15 +163,15 @@ impl<'a> Demo<'a> {
         self.drain().await?;
         if let Some(id) = run["run_id"].as_str() {
             let run = self.http.call(BILLING, "GET", &format!("{}/runs/{id}", self.connection), None).await?;
-            if run["state"].as_str() != Some("done") {
-                self.wrong.push(format!("auto-map ended as {}: {run}", run["state"]));
+            if run["status"] != "done" {
+                self.wrong.push(format!("auto-map ended as {}: {run}", run["status"]));
             }
         }
         let accounts = self.accounts().await?;
         let suggested: Vec<&Value> = accounts.iter().filter(|a| status(a) == "suggested").collect();
         let row = |account: &&Value| {
             let mapping = &account["mapping"];
-            let line = mapping["lines"].get(0).map_or("–".to_owned(), |line| named(line, "service_name"));
+            let line = mapping["lines"].get(0).map_or("–".to_owned(), |line| named(line, "name_now"));
             [cell(&account["name"]), cell(&mapping["company"]["name"]), cell(&mapping["contract"]["name"]), line]
         };
         let rows = suggested.iter().map(row).collect();
@@ -242,8 +242,8 @@ impl<'a> Demo<'a> {
         self.title("Preview of the seat sync");
         let id = self.start_run("preview").await?;
         let run = self.ended(&id).await?;
-        if run["state"].as_str() != Some("planned") {
-            self.wrong.push(format!("the preview ended as {}: {run}", run["state"]));
+        if run["status"] != "planned" {
+            self.wrong.push(format!("the preview ended as {}: {run}", run["status"]));
         }
         let found = self.lines(&id).await?;
         self.say(lines(&found));
@@ -301,7 +301,7 @@ impl<'a> Demo<'a> {
         let found = self.lines(id).await?;
         self.say(lines(&found));
         let totals = &run["totals"];
-        self.say(format!("The run is {}: {totals}.", cell(&run["state"])));
+        self.say(format!("The run is {}: {totals}.", cell(&run["status"])));
         let day = slot.to_zoned(TimeZone::UTC).date().to_string();
         let rows = self.http.rows(self.login.ci, "ContractServiceUnits").await?;
         let wrong = check::units(&self.expected(), &rows, &day);
@@ -330,7 +330,7 @@ impl<'a> Demo<'a> {
         let requests = self.http.requests().await?;
         let writes = check::writes(&requests[before.min(requests.len())..]);
         let read = requests.len() - before;
-        self.say(format!("The run is {}: {read} requests to Autotask, {writes} of them write.", cell(&run["state"])));
+        self.say(format!("The run is {}: {read} requests to Autotask, {writes} of them write.", cell(&run["status"])));
         if run["totals"]["changed"] != 0 {
             self.wrong.push(format!("the second run changed lines: {}", run["totals"]));
         }

@@ -39,7 +39,7 @@ pub(super) fn lines(lines: &[Value]) -> String {
             cell(&line["service_name"]),
             format!("{} → {new}", cell(&line["units_now"])),
             cell(&line["state"]),
-            cell(&line["words"]),
+            cell(&line["explanation"]),
         ]
     };
     let rows = lines.iter().map(row).collect();
