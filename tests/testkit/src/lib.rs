@@ -13,6 +13,13 @@ pub use build::{Builder, INTEGRATION_CODE, SECRET, SUPPORT, USERNAME};
 pub use lines::{Line, PACKAGE};
 pub use logs::Logs;
 pub use transport::SimulatorTransport;
+
+/// The platform's events as JSON, for calling `runtime` itself.
+pub mod events {
+    pub use local::gateway::event::{HttpRequest, Matched, of_request as api};
+    pub use local::host::bundle::{bus_event as bus, schedule_event as schedule, sqs_event as sqs};
+}
+
 pub use world::World;
 
 /// A world with one connected partner.

@@ -17,6 +17,9 @@ use simulator::{LoggedRequest, Simulator};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// What Autotask answers to a verb that a path does not take.
+const NO_SUCH_ROUTE: u16 = 405;
+
 /// An app, a simulated Autotask, and everything around them.
 #[derive(Debug)]
 pub struct World {
@@ -226,6 +229,8 @@ impl Drop for World {
         if std::thread::panicking() || self.may_leave.load(Ordering::SeqCst) {
             return;
         }
+        let strange: Vec<_> = self.sim.requests().into_iter().filter(|r| r.status == Some(NO_SUCH_ROUTE)).collect();
+        assert!(strange.is_empty(), "Autotask has no such route: {strange:#?}");
         let (waiting, dead) = (self.queue.waiting(), self.queue.dead());
         let bodies = |messages: Vec<local::host::Message>| {
             messages.into_iter().map(|message| format!("{:?} {}", message.queue, message.body)).collect::<Vec<_>>()

@@ -22,14 +22,6 @@ impl Client {
         Self { http: reqwest::Client::new(), api, autotask, tokens: BTreeMap::new() }
     }
 
-    pub(super) fn api_url(&self) -> &str {
-        &self.api
-    }
-
-    pub(super) fn autotask_url(&self) -> &str {
-        &self.autotask
-    }
-
     /// Gets a token for a role, to be used from now on under that name.
     pub(super) async fn log_in(&mut self, role: &'static str, partner: Option<&str>) -> Result<(), DemoError> {
         let grant = json!({"role": role, "partner_id": partner, "main_account": partner.is_some()});

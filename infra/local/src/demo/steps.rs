@@ -5,11 +5,13 @@ use super::client::Client;
 use super::tables::{cell, lines, table};
 use super::{DemoError, Report, Summary};
 use crate::serve::Login;
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use simulator::seed::DemoMsp;
 
+/// How long before the schedule fires the vendor counts.
+const COUNTED_BEFORE: SignedDuration = SignedDuration::from_mins(10);
 const PARTNER: &str = "msp1";
 const PACKAGE: &str = "awareness";
 const ADMIN: &str = "partner_admin";
@@ -283,8 +285,10 @@ impl<'a> Demo<'a> {
         let next = now.to_zoned(TimeZone::UTC).date().last_of_month().tomorrow();
         let first = next.ok().and_then(|day| day.at(0, 15, 0, 0).to_zoned(TimeZone::UTC).ok());
         let slot = first.ok_or(DemoError::Shape("the calendar"))?.timestamp();
-        let before = slot - jiff::SignedDuration::from_mins(10);
-        self.http.local("POST", "/_local/clock", Some(json!({"now": before}))).await?;
+        let before = slot - COUNTED_BEFORE;
+        if before > now {
+            self.http.local("POST", "/_local/clock", Some(json!({"now": before}))).await?;
+        }
         self.count_seats().await?;
         Ok(slot)
     }
@@ -364,8 +368,6 @@ impl<'a> Demo<'a> {
         for wrong in self.wrong.clone() {
             self.say(format!("  {wrong}"));
         }
-        let (api, autotask) = (self.http.api_url().to_owned(), self.http.autotask_url().to_owned());
-        self.say(format!("(The API was at {api}, Autotask at {autotask}.)"));
     }
 }
 

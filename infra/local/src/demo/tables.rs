@@ -1,8 +1,10 @@
 //! Tables that a person can read.
 
-use comfy_table::{Table, presets};
+use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
 
+/// Width of a table, in characters: what fits on most people's screens.
+const WIDTH: u16 = 160;
 /// Most rows that are printed; the rest is counted.
 const ROWS_MAX: usize = 60;
 
@@ -10,6 +12,7 @@ const ROWS_MAX: usize = 60;
 pub(super) fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) -> String {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_FULL_CONDENSED).set_header(head);
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
     let more = rows.len().saturating_sub(ROWS_MAX);
     for row in rows.into_iter().take(ROWS_MAX) {
         table.add_row(row);
