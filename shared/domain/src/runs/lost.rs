@@ -17,30 +17,43 @@ const RESEND_FROM: SignedDuration = SignedDuration::from_mins(10);
 /// … and only up to here, so that a full queue is not filled further: two or three sweeps, five minutes apart.
 const RESEND_UNTIL: SignedDuration = SignedDuration::from_mins(25);
 
-/// Ends the lost runs of one shard of all partners' and opens an issue for each connection; sends the message of
-/// queued runs again that seem to have lost it. Returns how many runs it ended.
+/// Ends the lost runs of one shard of all partners', with an issue for each connection whose seat sync was lost;
+/// sends the message of queued runs again that seem to have lost it. Returns how many runs it ended.
 ///
 /// # Errors
-/// Storage or queue; what is done is done, and the next sweep does the rest.
+/// The first one that was met; the other runs are looked after all the same.
 pub async fn sweep_lost(ports: &Ports, scope: &Scope, shard: u8) -> Result<usize> {
     let open = load_all::<Run>(&*ports.storage, scope, &Collection::OpenRuns(shard), Read::Eventual).await?;
-    let mut ended = 0;
+    let (mut ended, mut failed) = (0, None);
     for seen in open {
-        let Some(own) = scope.narrow(&seen.partner) else { continue };
-        // The index may be a moment old.
-        let Some(run) = load::<Run>(&*ports.storage, &own, &seen.key()).await? else { continue };
-        let now = ports.clock.now();
-        if is_lost(&run, now) {
-            give_up(ports, &own, run).await?;
-            ended += 1;
-        } else if run.state == RunState::Queued && run.kind == RunKind::SeatSync {
-            let waits = now.duration_since(run.touched_at);
-            if (RESEND_FROM..RESEND_UNTIL).contains(&waits) {
-                run.message().send(ports, Duration::ZERO).await?;
+        match look_after(ports, scope, &seen).await {
+            Ok(true) => ended += 1,
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(run.id = %seen.id, error = %error, "a run that may be lost could not be looked after");
+                failed.get_or_insert(error);
             }
         }
     }
-    Ok(ended)
+    failed.map_or(Ok(ended), Err)
+}
+
+/// Whether the run was lost, and is ended.
+async fn look_after(ports: &Ports, scope: &Scope, seen: &Run) -> Result<bool> {
+    let Some(own) = scope.narrow(&seen.partner) else { return Ok(false) };
+    // The index may be a moment old.
+    let Some(run) = load::<Run>(&*ports.storage, &own, &seen.key()).await? else { return Ok(false) };
+    let now = ports.clock.now();
+    if is_lost(&run, now) {
+        give_up(ports, &own, run).await?;
+        return Ok(true);
+    }
+    let waits = now.duration_since(run.touched_at);
+    let unheard = run.state == RunState::Queued && run.kind == RunKind::SeatSync;
+    if unheard && (RESEND_FROM..RESEND_UNTIL).contains(&waits) {
+        run.message().send(ports, Duration::ZERO).await?;
+    }
+    Ok(false)
 }
 
 /// Ends a lost run as failed: `run_partial` where it may have written something, `internal` where it had not begun
@@ -64,8 +77,11 @@ pub(super) async fn give_up(ports: &Ports, scope: &Scope, run: Versioned<Run>) -
         Err(error) => return Err(error),
     }
     tracing::error!(run.id = %id, partner.id = %partner, connection.id = %connection, "a run was lost");
-    let subject = if is_seats { SUBJECT } else { "runs" };
-    let on = Subject { partner: &partner, connection: &connection, subject };
+    if !is_seats {
+        // Nothing is billed wrongly by it, and its own list shows it.
+        return Ok(());
+    }
+    let on = Subject { partner: &partner, connection: &connection, subject: SUBJECT };
     let change = Change::of_connection(ports, &actor, &partner, &connection);
     let change = issues::open(change, ports, scope, on, code, &format!("Run {id}: {detail}")).await?;
     change.commit(scope).await?;

@@ -9,6 +9,7 @@ mod finish;
 mod lease;
 pub mod lines;
 mod lost;
+mod orphans;
 mod read;
 mod reconcile;
 mod record;
