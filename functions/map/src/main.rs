@@ -1,1 +1,8 @@
-fn main() {}
+//! The Lambda function `map`, behind API Gateway.
+
+use runtime::{Needs, StartError};
+
+#[tokio::main]
+async fn main() -> Result<(), StartError> {
+    runtime::serve_http(Needs::http().secrets().queues().events(), map::routes()).await
+}

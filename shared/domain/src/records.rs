@@ -53,6 +53,8 @@ pub enum Key {
     RunLine(PartnerId, ConnectionId, RunId, u32),
     /// A deflated chunk of a run's lines.
     RunChunk(PartnerId, ConnectionId, RunId, u32),
+    /// A part of what a run was given to work on: a CSV file, by number.
+    RunInput(PartnerId, ConnectionId, RunId, u32),
     /// Which runs of a connection may write at present.
     ActiveRuns(PartnerId, ConnectionId),
     /// The seat-sync run of a connection that is under way: uniqueness by existence.
@@ -97,6 +99,7 @@ impl Key {
             | Key::Run(p, ..)
             | Key::RunLine(p, ..)
             | Key::RunChunk(p, ..)
+            | Key::RunInput(p, ..)
             | Key::ActiveRuns(p, _)
             | Key::RunLease(p, _)
             | Key::SlotClaim(p, ..)

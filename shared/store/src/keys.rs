@@ -88,6 +88,7 @@ pub fn address(key: &Key) -> Address {
         Key::Run(p, c, run) => (under_connection(p, c, "runs"), run.to_string()),
         Key::RunLine(p, c, run, n) => (under_connection(p, c, &format!("run#{run}")), format!("line#{n:010}")),
         Key::RunChunk(p, c, run, n) => (under_connection(p, c, &format!("run#{run}")), format!("chunk#{n:010}")),
+        Key::RunInput(p, c, run, n) => (under_connection(p, c, &format!("run#{run}")), format!("input#{n:010}")),
         Key::Issue(p, c, subject, code) => {
             (under_connection(p, c, "issues"), format!("{}#{}", encode(subject), encode(code)))
         }

@@ -36,8 +36,8 @@ pub(super) fn all(app: &App) -> Vec<Function> {
     vec![
         function("connect", connect::routes()),
         function("zone-discover", zone_discover::routes()),
-        function("map", OpenApiRouter::new()),
-        function("intake", OpenApiRouter::new()),
+        function("map", map::routes()),
+        function("intake", intake::routes()),
         function("runs", runs::routes()),
     ]
 }

@@ -23,7 +23,7 @@ pub(super) fn seat_sync<'a>(
 
 /// The mapper's worker.
 pub(super) fn map<'a>(app: &'a App, body: &'a str, deadline: &'a dyn Deadline) -> BoxFuture<'a, domain::Result<()>> {
-    not_yet(app, body, deadline)
+    Box::pin(map::work(app, body, deadline))
 }
 
 /// One API request.
@@ -68,7 +68,7 @@ fn on_event<'a>(
     detail: Value,
     deadline: &'a dyn Deadline,
 ) -> BoxFuture<'a, domain::Result<()>> {
-    not_yet(app, &format!("{detail_type} {detail}"), deadline)
+    Box::pin(intake::on_event(app, detail_type, detail, deadline))
 }
 
 fn ended(result: Result<(), EventError>) -> Outcome {
@@ -82,9 +82,4 @@ fn ended(result: Result<(), EventError>) -> Outcome {
 fn describe(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
-fn not_yet<'a>(_: &App, what: &str, _: &dyn Deadline) -> BoxFuture<'a, domain::Result<()>> {
-    let what = what.to_owned();
-    Box::pin(async move { Err(domain::Error::problem(domain::Code::Internal, format!("nobody works on {what} yet"))) })
 }

@@ -1,7 +1,37 @@
 //! Which Autotask company, contract and lines belong to which account.
 
+mod automap;
+mod broken;
+mod browse;
+mod context;
+mod csv;
+mod facts;
+mod import;
+mod list;
+mod matching;
+mod put;
 mod record;
+mod runs;
+mod save;
+mod shown;
+mod theirs;
 
+pub use automap::{first_automap, start_automap};
+pub use broken::{mark_broken, mark_working, sees_all, subject};
+pub use browse::{
+    COMPANIES_MAX, CompanyFacts, CompanySearch, ContractLines, SEARCH_CHARS_MAX, contracts_of, lines_of,
+    search_companies,
+};
+pub use context::Context;
+pub use csv::{COLUMNS, IMPORT_BYTES_MAX, IMPORT_ROWS_MAX, export, status_text};
+pub use facts::{ContractFacts, LineFacts, Remark};
+pub use import::{ImportOutcome, ImportRow, dry_run, start_import};
+pub use list::{AccountPage, AccountQuery, AccountRow, LineNow, StatusFilter, list_accounts};
+pub use put::Saved;
 pub use record::{
     Broken, CompanyRef, CompanyTaken, ContractRef, LineTaken, MappedLine, Mapping, MappingSource, MappingStatus,
+};
+pub use runs::{MapMessage, work_on};
+pub use save::{
+    BULK_CONFIRM_MAX, LINES_MAX, SavedWithRemarks, Wanted, WantedLine, bulk_confirm, confirm, remap, save, unmap,
 };

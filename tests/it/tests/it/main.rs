@@ -8,6 +8,10 @@ mod budget;
 #[path = "connect/mod.rs"]
 mod connect_function;
 mod edge;
+#[path = "intake.rs"]
+mod intake_function;
+#[path = "map.rs"]
+mod map_function;
 mod one_machine;
 mod one_machine_http;
 mod openapi;

@@ -26,6 +26,8 @@ type Operation = (String, String);
 fn functions() -> Vec<Function> {
     let all = [
         ("connect", connect::routes().split_for_parts()),
+        ("intake", intake::routes().split_for_parts()),
+        ("map", map::routes().split_for_parts()),
         ("zone-discover", zone_discover::routes().split_for_parts()),
         ("runs", runs::routes().split_for_parts()),
     ];

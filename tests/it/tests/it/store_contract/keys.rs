@@ -83,6 +83,7 @@ fn of_connection() -> impl Strategy<Value = Key> {
         (own(), run()).prop_map(|((p, c), r)| Key::Run(p, c, r)),
         (own(), run(), 0..3_u32).prop_map(|((p, c), r, n)| Key::RunLine(p, c, r, n)),
         (own(), run(), 0..3_u32).prop_map(|((p, c), r, n)| Key::RunChunk(p, c, r, n)),
+        (own(), run(), 0..3_u32).prop_map(|((p, c), r, n)| Key::RunInput(p, c, r, n)),
         (own(), text(), text()).prop_map(|((p, c), s, t)| Key::Issue(p, c, s, t)),
     ]
 }
@@ -103,6 +104,7 @@ fn collection_of(key: &Key) -> Option<Collection> {
         | Key::ActiveRuns(..)
         | Key::RunLease(..)
         | Key::SlotClaim(..)
+        | Key::RunInput(..)
         | Key::Budget(..)
         | Key::Slots(..)
         | Key::Idempotency(..) => return None,

@@ -1,0 +1,419 @@
+//! CSV imports: a plan of what each account's rows come to, and the run that carries it out.
+
+use super::context::Context;
+use super::csv::{Group, RowError, Wish, parse};
+use super::facts::ContractFacts;
+use super::put::{When, check_free, put};
+use super::runs::{TIME_MIN, Worked, queued, start};
+use super::save::{CONFIRMED, Misfit, Wanted, confirmed, contract_ref, excluded, fit_lines, usable};
+use super::theirs::Theirs;
+use super::{CompanyRef, ContractRef, LineFacts, MappedLine, Mapping, MappingSource, MappingStatus};
+use crate::autotask_session::refuse_unless_connected;
+use crate::ids::{AccountId, ConnectionId, LineRef, PartnerId, RunId};
+use crate::ports::{Deadline, Read};
+use crate::problem::{Code, Error, Problem, Result};
+use crate::records::{Collection, Key, Record, Write, load, load_all};
+use crate::runs::{Run, RunKind};
+use crate::vendor::{Account, Package};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read as _, Write as _};
+
+/// Bytes of a file's part before it is deflated: even if it cannot be, its record stays below DynamoDB's 400 KB.
+const PART_BYTES: usize = 256 * 1024;
+/// Most refused rows that a run's outcome names; the others are counted.
+const ERRORS_LISTED_MAX: usize = 300;
+
+/// What an import comes to for one account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportRow {
+    /// As it stands in the file.
+    pub account: String,
+    /// Line numbers of its rows; the header is line 1.
+    pub at: Vec<u64>,
+    /// What happens, or would.
+    pub outcome: ImportOutcome,
+    /// Why it is refused.
+    pub error: Option<(Code, String)>,
+}
+
+/// What an import does with one account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImportOutcome {
+    /// The mapping is saved and confirmed.
+    Saved,
+    /// The account is excluded.
+    Excluded,
+    /// It is so already.
+    Unchanged,
+    /// Unmapped, suggested or broken in the file: nothing is done.
+    Skipped,
+    /// It is refused, all rows of the account together.
+    Refused,
+}
+
+/// Says what an import would do, and does nothing.
+///
+/// # Errors
+/// `invalid_input` for a file that cannot be read; Autotask's own.
+pub async fn dry_run(context: Context<'_>, text: &str) -> Result<Vec<ImportRow>> {
+    let connection = context.connection().await?;
+    refuse_unless_connected(&connection)?;
+    let groups = parse(text)?;
+    let theirs = Theirs::open(context).await?;
+    let plan = plan(context, &theirs, groups).await;
+    theirs.close().await;
+    let mut rows = Vec::new();
+    for Planned { group, next } in plan? {
+        let done = match next {
+            Next::Put(mapping) => would(context, &mapping).await,
+            Next::Skip => Ok(ImportOutcome::Skipped),
+            Next::Refuse(error) => Err(error),
+        };
+        rows.push(row(group, done));
+    }
+    Ok(rows)
+}
+
+async fn would(context: Context<'_>, mapping: &Mapping) -> Result<ImportOutcome, RowError> {
+    let told = |error: Error| match error {
+        Error::Problem(problem) => RowError::of(&problem),
+        _ => RowError { code: Code::Unavailable, detail: "Our own records cannot be read right now.".to_owned() },
+    };
+    let present = context.mapping(&mapping.account).await.map_err(told)?;
+    if present.is_some_and(|p| same(&p, mapping)) {
+        return Ok(ImportOutcome::Unchanged);
+    }
+    let Some(company) = &mapping.company else { return Ok(ImportOutcome::Excluded) };
+    let lines: Vec<LineRef> = mapping.lines.iter().map(|l| l.line).collect();
+    check_free(context, &mapping.account, company.id, &lines).await.map_err(told)?;
+    Ok(ImportOutcome::Saved)
+}
+
+/// Whether a mapping already is what a row wants; where it came from does not count.
+fn same(present: &Mapping, wanted: &Mapping) -> bool {
+    let shown = |m: &Mapping| super::shown::shown(&Mapping { source: MappingSource::Csv, ..m.clone() });
+    shown(present) == shown(wanted)
+}
+
+/// Starts an import as a run. The file is kept beside the run and with it.
+///
+/// # Errors
+/// `invalid_input` for a file that cannot be read; `needs_relink`, `connection_paused`; `unavailable` where no worker
+/// could be told.
+pub async fn start_import(context: Context<'_>, text: &str) -> Result<Run> {
+    let connection = context.connection().await?;
+    refuse_unless_connected(&connection)?;
+    parse(text)?;
+    let parts: Vec<&[u8]> = text.as_bytes().chunks(PART_BYTES).collect();
+    let run = queued(context, RunKind::CsvImport, json!({"parts": parts.len()}));
+    let mut writes = Vec::new();
+    for (n, bytes) in (0..).zip(parts) {
+        let part = Part {
+            partner: run.partner.clone(),
+            connection: run.connection.clone(),
+            run: run.id.clone(),
+            n,
+            data: deflated(bytes).map_err(|error| Error::problem(Code::Internal, error.to_string()))?,
+            expires: run.expires(),
+        };
+        writes.push(Write::create(&part)?);
+    }
+    start(context, run, writes).await
+}
+
+pub(super) async fn work(context: Context<'_>, run: &mut Run, deadline: &dyn Deadline) -> Result<Worked> {
+    let groups = parse(&stored_file(context, run).await?)?;
+    let theirs = Theirs::open(context).await?;
+    let plan = plan(context, &theirs, groups).await;
+    run.autotask_calls = run.autotask_calls.saturating_add(theirs.calls());
+    theirs.close().await;
+    let mut report = Report::carried(&run.outcome);
+    for Planned { group, next } in plan? {
+        if deadline.remaining() < TIME_MIN {
+            run.outcome = report.outcome(&run.outcome);
+            return Ok(Worked::HandOn);
+        }
+        let done = match next {
+            Next::Put(mapping) => carry_out(context, &mapping).await?,
+            Next::Skip => Ok(ImportOutcome::Skipped),
+            Next::Refuse(error) => Err(error),
+        };
+        report.add(row(group, done));
+    }
+    Ok(Worked::Done(report.outcome(&run.outcome)))
+}
+
+/// Writes one account's mapping, all of it or nothing.
+async fn carry_out(context: Context<'_>, mapping: &Mapping) -> Result<Result<ImportOutcome, RowError>> {
+    if context.mapping(&mapping.account).await?.is_some_and(|p| same(&p, mapping)) {
+        return Ok(Ok(ImportOutcome::Unchanged));
+    }
+    let is_excluded = mapping.status == MappingStatus::Excluded;
+    let words = if is_excluded { super::save::EXCLUDED } else { CONFIRMED };
+    match put(context, mapping, When::Always, words).await {
+        Ok(saved) if !saved.changed => Ok(Ok(ImportOutcome::Unchanged)),
+        Ok(_) => Ok(Ok(if is_excluded { ImportOutcome::Excluded } else { ImportOutcome::Saved })),
+        Err(Error::Problem(problem)) => Ok(Err(RowError::of(&problem))),
+        Err(error) => Err(error),
+    }
+}
+
+fn row(group: Group, done: Result<ImportOutcome, RowError>) -> ImportRow {
+    let Group { account, at, .. } = group;
+    match done {
+        Ok(outcome) => ImportRow { account, at, outcome, error: None },
+        Err(error) => {
+            ImportRow { account, at, outcome: ImportOutcome::Refused, error: Some((error.code, error.detail)) }
+        }
+    }
+}
+
+/// An account's rows with what they come to.
+struct Planned {
+    group: Group,
+    next: Next,
+}
+
+enum Next {
+    Put(Box<Mapping>),
+    Skip,
+    Refuse(RowError),
+}
+
+/// What of theirs the file's rows need, read in batches.
+struct Facts {
+    companies: BTreeMap<i64, autotask::Company>,
+    contracts: BTreeMap<i64, ContractFacts>,
+    lines: BTreeMap<i64, Vec<LineFacts>>,
+}
+
+async fn plan(context: Context<'_>, theirs: &Theirs<'_>, groups: Vec<Group>) -> Result<Vec<Planned>> {
+    let facts = read(theirs, &groups).await?;
+    let of = Collection::Accounts(context.partner.clone());
+    let accounts = load_all::<Account>(&*context.ports.storage, context.scope, &of, Read::Strong).await?;
+    let accounts: BTreeSet<AccountId> = accounts.into_iter().map(|a| a.value.id).collect();
+    let packages = known_packages(context, &groups).await?;
+    let mut planned = Vec::with_capacity(groups.len());
+    let mut within = Within::default();
+    for group in groups {
+        let next = match &group.wish {
+            Err(error) => Next::Refuse(error.clone()),
+            Ok((account, _)) if !accounts.contains(account) => {
+                Next::Refuse(RowError { code: Code::NotFound, detail: "There is no such account.".to_owned() })
+            }
+            Ok((_, Wish::LeaveAlone)) => Next::Skip,
+            Ok((account, Wish::Save(wanted))) if wanted.excluded => {
+                Next::Put(Box::new(excluded(context, account, MappingSource::Csv)))
+            }
+            Ok((account, Wish::Save(wanted))) => {
+                match fit(wanted, &facts, &packages).and_then(|t| within.take(account, t)) {
+                    Ok(target) => Next::Put(Box::new(confirmed(context, account, MappingSource::Csv, target).await?)),
+                    Err(error) => Next::Refuse(error),
+                }
+            }
+        };
+        planned.push(Planned { group, next });
+    }
+    Ok(planned)
+}
+
+/// What the file itself gives to its accounts, first come first served.
+#[derive(Default)]
+struct Within {
+    companies: BTreeMap<i64, AccountId>,
+    lines: BTreeMap<LineRef, AccountId>,
+}
+
+impl Within {
+    fn take(&mut self, account: &AccountId, target: Target) -> Result<Target, RowError> {
+        let (company, _, lines) = &target;
+        if let Some(holder) = self.companies.get(&company.id) {
+            let detail = format!("The file maps the company {} to {holder} already.", company.id);
+            return Err(RowError { code: Code::CompanyAlreadyMapped, detail });
+        }
+        if let Some((line, holder)) = lines.iter().find_map(|l| self.lines.get_key_value(&l.line)) {
+            let detail = format!("The file maps the line {line} to {holder} already.");
+            return Err(RowError { code: Code::ContractServiceShared, detail });
+        }
+        self.companies.insert(company.id, account.clone());
+        self.lines.extend(lines.iter().map(|l| (l.line, account.clone())));
+        Ok(target)
+    }
+}
+
+fn wanted(groups: &[Group]) -> impl Iterator<Item = &Wanted> {
+    groups.iter().filter_map(|group| match &group.wish {
+        Ok((_, Wish::Save(wanted))) => Some(wanted),
+        _ => None,
+    })
+}
+
+async fn known_packages(context: Context<'_>, groups: &[Group]) -> Result<BTreeSet<crate::PackageId>> {
+    let named: BTreeSet<_> = wanted(groups).flat_map(|w| w.lines.iter().map(|l| l.package_id.clone())).collect();
+    let mut known = BTreeSet::new();
+    for package in named {
+        let key = Key::Package(package.clone());
+        if load::<Package>(&*context.ports.storage, context.scope, &key).await?.is_some() {
+            known.insert(package);
+        }
+    }
+    Ok(known)
+}
+
+async fn read(theirs: &Theirs<'_>, groups: &[Group]) -> Result<Facts> {
+    let companies: BTreeSet<i64> = wanted(groups).filter_map(|w| w.company_id).collect();
+    let with_contract: BTreeSet<i64> =
+        wanted(groups).filter(|w| w.contract_id.is_some()).filter_map(|w| w.company_id).collect();
+    let rows = theirs.companies(Vec::new(), Some(companies.into_iter().collect())).await?;
+    let contracts = theirs.contracts_of(with_contract.into_iter().collect(), false).await?;
+    let labels = if contracts.is_empty() { Default::default() } else { theirs.contract_labels().await? };
+    let judged = theirs.judged(&contracts, &labels);
+    let with_lines: BTreeSet<i64> =
+        wanted(groups).filter(|w| w.lines.iter().any(|l| l.line.is_some())).filter_map(|w| w.contract_id).collect();
+    let with_lines: Vec<i64> = with_lines.into_iter().collect();
+    let mut lines: BTreeMap<i64, Vec<LineFacts>> = BTreeMap::new();
+    for line in theirs.lines_of(&with_lines, &BTreeSet::new()).await? {
+        lines.entry(line.contract_id).or_default().push(line);
+    }
+    Ok(Facts {
+        companies: rows.into_iter().map(|c| (c.id.get(), c)).collect(),
+        contracts: judged.into_iter().map(|c| (c.id, c)).collect(),
+        lines,
+    })
+}
+
+type Target = (CompanyRef, Option<ContractRef>, Vec<MappedLine>);
+
+fn fit(wanted: &Wanted, facts: &Facts, packages: &BTreeSet<crate::PackageId>) -> Result<Target, RowError> {
+    if let Some(line) = wanted.lines.iter().find(|l| !packages.contains(&l.package_id)) {
+        return Err(RowError::invalid(format!("package_id: {} is not in the vendor's catalogue", line.package_id)));
+    }
+    let id = wanted.company_id.unwrap_or_default();
+    let company = facts.companies.get(&id).filter(|c| c.is_active != Some(false)).ok_or_else(|| RowError {
+        code: Code::CompanyInactiveOrGone,
+        detail: format!("There is no active company {id}."),
+    })?;
+    let company = CompanyRef { id, name: company.company_name.clone().unwrap_or_default() };
+    let Some(contract) = wanted.contract_id else { return Ok((company, None, Vec::new())) };
+    let found = facts.contracts.get(&contract).filter(|c| c.company_id == Some(id)).ok_or_else(|| RowError {
+        code: Code::ContractNotFound,
+        detail: format!("The company {id} has no contract {contract}."),
+    })?;
+    let found = match usable(found.clone()) {
+        Ok(found) => found,
+        Err(Error::Problem(problem)) => return Err(RowError::of(&problem)),
+        Err(_) => return Err(RowError::invalid("the contract cannot be used")),
+    };
+    let there = facts.lines.get(&contract).map(Vec::as_slice).unwrap_or_default();
+    let lines = fit_lines(&wanted.lines, there).map_err(|misfit| match misfit {
+        Misfit::Gone(line) => RowError {
+            code: Code::ContractServiceRemoved,
+            detail: format!("The line {line} is not on the contract {contract}."),
+        },
+        Misfit::Inactive(name) => {
+            RowError { code: Code::ServiceInactive, detail: format!("The service {name} is inactive.") }
+        }
+    })?;
+    Ok((company, Some(contract_ref(&found)), lines))
+}
+
+/// A run's outcome as it grows.
+#[derive(Default)]
+struct Report {
+    saved: u64,
+    excluded: u64,
+    unchanged: u64,
+    skipped: u64,
+    refused: u64,
+    listed: Vec<Value>,
+}
+
+impl Report {
+    /// A run that was handed on goes on counting what it wrote; everything else is counted anew.
+    fn carried(outcome: &Value) -> Self {
+        let number = |name: &str| outcome.get(name).and_then(Value::as_u64).unwrap_or_default();
+        Self { saved: number("saved"), excluded: number("excluded"), ..Self::default() }
+    }
+
+    fn add(&mut self, row: ImportRow) {
+        match row.outcome {
+            ImportOutcome::Saved => self.saved += 1,
+            ImportOutcome::Excluded => self.excluded += 1,
+            ImportOutcome::Unchanged => self.unchanged += 1,
+            ImportOutcome::Skipped => self.skipped += 1,
+            ImportOutcome::Refused => self.refused += 1,
+        }
+        if let Some((code, detail)) = row.error.filter(|_| self.listed.len() < ERRORS_LISTED_MAX) {
+            self.listed.push(json!({"account_id": row.account, "lines": row.at, "code": code, "detail": detail}));
+        }
+    }
+
+    fn outcome(self, asked: &Value) -> Value {
+        json!({
+            "parts": asked.get("parts"),
+            "saved": self.saved,
+            "excluded": self.excluded,
+            "unchanged": self.unchanged,
+            "skipped": self.skipped,
+            "refused": self.refused,
+            "errors": self.listed,
+        })
+    }
+}
+
+/// A part of an import's file.
+#[derive(Debug, Serialize, Deserialize)]
+struct Part {
+    partner: PartnerId,
+    connection: ConnectionId,
+    run: RunId,
+    n: u32,
+    /// Base64 of the deflated bytes.
+    data: String,
+    expires: Option<Timestamp>,
+}
+
+impl Record for Part {
+    const ENTITY: &'static str = "import_part";
+    fn key(&self) -> Key {
+        Key::RunInput(self.partner.clone(), self.connection.clone(), self.run.clone(), self.n)
+    }
+    fn expires(&self) -> Option<Timestamp> {
+        self.expires
+    }
+}
+
+fn deflated(bytes: &[u8]) -> std::io::Result<String> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes)?;
+    Ok(BASE64_STANDARD.encode(encoder.finish()?))
+}
+
+async fn stored_file(context: Context<'_>, run: &Run) -> Result<String> {
+    let parts =
+        run.outcome.get("parts").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok()).unwrap_or_default();
+    let mut bytes = Vec::new();
+    for n in 0..parts {
+        let key = Key::RunInput(run.partner.clone(), run.connection.clone(), run.id.clone(), n);
+        let part = load::<Part>(&*context.ports.storage, context.scope, &key).await?;
+        let part = part.ok_or_else(|| Problem::new(Code::Internal, "A part of the file is gone."))?;
+        inflate(&part.data, &mut bytes)
+            .ok_or_else(|| Problem::new(Code::Internal, "A part of the file is damaged."))?;
+    }
+    String::from_utf8(bytes).map_err(|_| Problem::new(Code::Internal, "The stored file is damaged.").into())
+}
+
+fn inflate(data: &str, into: &mut Vec<u8>) -> Option<()> {
+    let bytes = BASE64_STANDARD.decode(data).ok()?;
+    let limit = u64::try_from(PART_BYTES).unwrap_or(u64::MAX);
+    DeflateDecoder::new(bytes.as_slice()).take(limit).read_to_end(into).ok().map(|_| ())
+}
