@@ -45,7 +45,10 @@ pub async fn tick(app: &App, tick: Tick, _deadline: &dyn Deadline) -> domain::Re
             // The slot is taken from the tick; a tick that arrives late or twice starts nothing twice.
             let ticked = seats::due::tick(&app.ports, &scope, &actor, tick.time).await?;
             tracing::info!(
-                started = ticked.started, waiting = ticked.waiting, missed = ticked.missed, asked = ticked.asked,
+                started = ticked.started,
+                waiting = ticked.waiting,
+                missed = ticked.missed,
+                asked = ticked.asked,
                 "looked for due seat syncs"
             );
             Ok(())

@@ -85,6 +85,7 @@ codes! {
     HeldZero = "held_zero": "The count fell to 0.", "The line keeps its units until somebody decides.", "Check the count; allow 0 in the guards, or correct the count.";
     RunStopped = "run_stopped": "Too many lines of the run were held, so none was written.", "No line was changed by this run.", "Check whether the counts are right, then run it again.";
     PeriodAlreadyBilled = "period_already_billed": "The period is already approved and posted in Autotask.", "The line keeps its units for this period; the next period gets the new count.", "Nothing, or change the units by hand if they must be billed in this period.";
+    PeriodNotVisible = "period_not_visible": "Autotask shows no units of this line for the period yet.", "The line was not written: what it has now is not known, and a change without that could bill it twice.", "Run the sync for this account again once the period has begun; if it stays, look at the line's units in Autotask.";
     EffectiveDateOutsideContract = "effective_date_outside_contract": "The effective date lies outside the contract.", "The line was not written.", "Check the contract's dates.";
     PlanStale = "plan_stale": "The preview no longer fits: units or counts have changed since.", "Nothing was written.", "Make a new preview and apply that.";
     WriteUnverified = "write_unverified": "A change was sent and its effect cannot be seen yet.", "It will not be sent again; the line is looked at again by the next run.", "Compare the line's units in Autotask with the report.";

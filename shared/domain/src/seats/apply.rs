@@ -40,6 +40,8 @@ pub(super) struct Applier<'a> {
     pub others: bool,
     /// The contract of each line that may be written: only lines seen in this run's read.
     pub contracts: &'a BTreeMap<LineRef, i64>,
+    /// Whether the run's read showed rows of periods that have not begun.
+    pub rows_ahead: bool,
 }
 
 /// How far an invocation came.
@@ -248,7 +250,9 @@ impl Applier<'_> {
         theirs.lines = reading::lines(client, &lines).await.map_err(reading_units)?;
         let contracts: BTreeSet<i64> = theirs.lines.values().map(|facts| facts.contract_id).collect();
         theirs.contracts = reading::contracts(client, self.zone, &contracts).await.map_err(reading_units)?;
-        theirs.units_readable = Some(reading::units_readable(client, line.kind).await.map_err(reading_units)?);
+        let readable = reading::units_readable(client, line.kind).await.map_err(reading_units)?;
+        theirs.units_readable.insert(line.kind, readable);
+        theirs.rows_ahead |= self.rows_ahead;
         Ok(())
     }
 

@@ -38,6 +38,7 @@ pub(super) async fn write(
         wanted.iter().filter(|(_, line, cost)| changed(line) || before(line) != Some(*cost)).map(|w| w.1).collect();
     let mut now = read(session, &stale).await?;
     let mut refusals: BTreeMap<LineRef, String> = BTreeMap::new();
+    let mut heard: BTreeMap<LineRef, String> = BTreeMap::new();
     let mut patched = BTreeSet::new();
     for (_, line, cost) in &wanted {
         let Some((contract, present)) = now.get(line) else { continue };
@@ -47,8 +48,13 @@ pub(super) async fn write(
         let mut patch = ContractServicePatch::new(Id::new(line.id));
         patch.unit_cost = Field::Set(*cost);
         match session.client.patch_under(Id::new(*contract), &patch).await {
-            Ok(_) | Err(autotask::Error::UnknownOutcome { .. }) => {
+            Ok(_) => {
                 patched.insert(*line);
+            }
+            // Reading tells; should it not have been applied, these words are the reason.
+            Err(error @ autotask::Error::UnknownOutcome { .. }) => {
+                patched.insert(*line);
+                heard.insert(*line, error.texts().join(" "));
             }
             Err(
                 error @ (autotask::Error::Forbidden { .. }
@@ -66,7 +72,11 @@ pub(super) async fn write(
         let result = match (refusals.remove(&line), seen) {
             (Some(why), _) => CostResult::NotWritable(why),
             (None, Some(seen)) if seen == cost => CostResult::Right { written: before(&line) != Some(cost) },
-            (None, Some(seen)) => CostResult::NotWritable(format!("Autotask still shows {seen}.")),
+            (None, Some(seen)) => {
+                let heard = heard.remove(&line).filter(|heard| !heard.is_empty());
+                let heard = heard.map_or_else(String::new, |heard| format!(" It says: {heard}"));
+                CostResult::NotWritable(format!("Autotask still shows {seen}.{heard}"))
+            }
             (None, None) => CostResult::NotWritable("Autotask shows this user no costs.".to_owned()),
         };
         (no, result)

@@ -14,6 +14,8 @@ use serde_json::json;
 
 /// The job's name in schedules.
 pub const JOB: &str = "seat_sync";
+/// What the issue of a missed slot is about; the next whole run that is not stopped closes it.
+pub(super) const MISSED: &str = "schedule/seat_sync";
 /// Due connections read at once.
 const PAGE: u32 = 100;
 /// A slot taken up later than this is called a catch-up: two ticks of the hourly schedule.
@@ -77,11 +79,15 @@ async fn one(
     let Some(schedule) = load::<Schedule>(&*ports.storage, &scope, &key).await? else { return Ok(()) };
     let connection = load_connection(ports, &scope, &schedule.partner, &schedule.connection).await?.value;
     let settings = super::settings_of(ports, &scope, &connection).await?;
+    let wanted = settings.schedule.enabled && connection.has_feature(JOB);
     if schedule.due_at > now {
-        return ask_ahead(ports, &scope, actor, &connection, &schedule, now, ticked).await;
+        return match wanted {
+            true => ask_ahead(ports, &scope, actor, &connection, &schedule, now, ticked).await,
+            false => Ok(()),
+        };
     }
     let slot = latest_slot(&settings.schedule, &settings.zone(), now).max(schedule.due_at);
-    if !settings.schedule.enabled || !connection.has_feature(JOB) {
+    if !wanted {
         return advance(ports, &scope, &schedule, &settings, now).await;
     }
     if now.duration_since(slot) > CATCH_UP_MAX {
@@ -147,7 +153,7 @@ async fn advance(
 }
 
 async fn missed(ports: &Ports, scope: &Scope, actor: &Actor, connection: &Connection, slot: Timestamp) -> Result<()> {
-    let on = Subject { partner: &connection.partner, connection: &connection.id, subject: "schedule/seat_sync" };
+    let on = Subject { partner: &connection.partner, connection: &connection.id, subject: MISSED };
     let words = format!("The seat sync due at {slot} did not run within {} hours.", CATCH_UP_MAX.as_hours());
     let change = Change::of_connection(ports, actor, &connection.partner, &connection.id);
     let change = issues::open(change, ports, scope, on, Code::RunMissed, &words).await?;

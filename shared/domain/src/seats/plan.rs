@@ -66,8 +66,8 @@ pub fn plan(ours: &Ours, theirs: &Theirs, frame: &Frame<'_>) -> Plan {
     }
     let stopped = stop(&lines, theirs, frame);
     if let Some((code, why)) = &stopped {
-        for planned in lines.iter_mut().filter(|planned| planned.want.is_some() || planned.cost_only.is_some()) {
-            hold(planned, *code, why);
+        for planned in &mut lines {
+            stop_line(planned, *code, why);
         }
     }
     Plan { lines, stopped }
@@ -75,6 +75,19 @@ pub fn plan(ours: &Ours, theirs: &Theirs, frame: &Frame<'_>) -> Plan {
 
 fn in_pilot(target: &Target, settings: &Settings) -> bool {
     settings.pilot_accounts.is_empty() || settings.pilot_accounts.contains(&target.mapping.account)
+}
+
+/// What a stopped run says of a line: held if it was to be written. One that is right stays so, and so does one that
+/// this run had written before it was stopped.
+fn stop_line(planned: &mut Planned, code: Code, why: &str) {
+    let right = planned.want.as_ref().is_some_and(|want| planned.line.units_now == Some(want.units));
+    if !right || planned.cost_only.is_some() {
+        if planned.want.is_some() || planned.cost_only.is_some() {
+            hold(planned, code, why);
+        }
+    } else if planned.line.state == LineState::Unchanged {
+        planned.want = None;
+    }
 }
 
 fn hold(planned: &mut Planned, code: Code, words: &str) {
@@ -96,7 +109,7 @@ fn stop(lines: &[Planned], theirs: &Theirs, frame: &Frame<'_>) -> Option<(Code, 
         return Some((Code::RunStopped, words));
     }
     let unseen = lines.iter().filter(|planned| planned.line.code == Some(Code::PermissionMissing)).count();
-    let readable = theirs.units_readable != Some(false);
+    let readable = theirs.units_readable.values().all(|readable| *readable);
     if unseen * 100 > lines.len() * UNSEEN_PERCENT_MAX && (unseen >= UNSEEN_MIN || !readable) {
         let words = format!("The units of {unseen} of {} lines cannot be seen.", lines.len());
         return Some((Code::PermissionMissing, words));
@@ -145,12 +158,13 @@ fn settle_on(
     want: Want,
     now: i64,
 ) -> Planned {
-    let guards = &frame.settings.guards;
     // What this run has begun is not judged anew: the guards let it pass before it was sent.
     let begun = ledger.is_some_and(|ledger| begun_by(ledger, frame.run, &want));
     let unfinished = ledger.is_some_and(|ledger| ledger.open.is_some() || ledger.owed.is_some()) || begun;
     let cost_only = line.cost_wanted.filter(|wanted| now == want.units && line.cost_now != Some(*wanted));
-    let held = if begun { None } else { refusal(frame, &line, row, now, want.units, guards) };
+    let written = ledger.and_then(|ledger| ledger.last.as_ref()).map(|last| month_of(last.effective_date));
+    let same_month = written == Some(month_of(frame.date));
+    let held = if begun { None } else { refusal(frame, &line, row, (now, want.units), same_month) };
     if let Some((state, code, words)) = held {
         line.state = state;
         line.code = code;
@@ -207,9 +221,9 @@ fn unseen(theirs: &Theirs, frame: &Frame<'_>, target: &Target, units_now: Option
     let failed = |code, words: String| Some((LineState::Failed, Some(code), words));
     let contract_id = target.mapping.contract.as_ref().map_or(0, |contract| contract.id);
     let Some(contract) = theirs.contracts.get(&contract_id) else {
-        return match theirs.units_readable {
+        return match theirs.contracts_readable {
             Some(true) => failed(Code::ContractNotFound, format!("Contract {contract_id} is not in Autotask.")),
-            _ => failed(Code::PermissionMissing, "Neither units nor contract can be seen.".to_owned()),
+            _ => failed(Code::PermissionMissing, format!("Neither the units nor contract {contract_id} can be seen.")),
         };
     };
     let name = &contract.name;
@@ -228,21 +242,25 @@ fn unseen(theirs: &Theirs, frame: &Frame<'_>, target: &Target, units_now: Option
         let words = format!("`{name}` starts on {start}, after {}.", frame.date);
         return failed(Code::EffectiveDateOutsideContract, words);
     }
-    if !theirs.lines.contains_key(&target.line.line) {
-        let words = format!("`{}` is no longer on `{name}`.", target.line.service_name);
-        return failed(Code::ContractServiceRemoved, words);
+    let (service, kind) = (&target.line.service_name, target.line.line.kind);
+    if !theirs.lines.contains_key(&target.line.line) && theirs.lines_readable.get(&kind) == Some(&true) {
+        return failed(Code::ContractServiceRemoved, format!("`{service}` is no longer on `{name}`."));
     }
-    failed(Code::PermissionMissing, format!("The units of `{}` cannot be seen.", target.line.service_name))
+    if theirs.units_readable.get(&kind) == Some(&true) && !theirs.would_show(frame.date) {
+        let words = format!("Autotask shows no units of `{service}` for {} yet.", frame.date);
+        return failed(Code::PeriodNotVisible, words);
+    }
+    failed(Code::PermissionMissing, format!("The units of `{service}` cannot be seen."))
 }
 
-/// Reasons why a known difference is not written by itself: posted period, drift, guards.
+/// Reasons why a known difference is not written by itself: posted period, drift, guards. `same_month`: what we wrote
+/// last is for the month of this run, so that an edit since then is of this month.
 fn refusal(
     frame: &Frame<'_>,
     line: &RunLine,
     row: Option<&Row>,
-    now: i64,
-    wanted: i64,
-    guards: &Guards,
+    (now, wanted): (i64, i64),
+    same_month: bool,
 ) -> Option<Verdict> {
     if now == wanted {
         return None;
@@ -258,12 +276,13 @@ fn refusal(
         match frame.settings.drift {
             DriftPolicy::Overwrite => {}
             DriftPolicy::Hold => return Some((LineState::Held, Some(Code::DriftDetected), words)),
-            DriftPolicy::RespectUntilNextMonth => {
+            DriftPolicy::RespectUntilNextMonth if same_month => {
                 return Some((LineState::Skipped, Some(Code::DriftDetected), words));
             }
+            DriftPolicy::RespectUntilNextMonth => {}
         }
     }
-    guarded(now, wanted, guards).map(|(code, words)| (LineState::Held, Some(code), words))
+    guarded(now, wanted, &frame.settings.guards).map(|(code, words)| (LineState::Held, Some(code), words))
 }
 
 /// The guards of F-03 and D-01: whether a change is too large to write by itself.
@@ -284,12 +303,14 @@ pub fn guarded(now: i64, wanted: i64, guards: &Guards) -> Option<(Code, String)>
     })
 }
 
-/// Units that we wrote last, where Autotask shows others in the same month (F-10).
+/// Units that we wrote last, where Autotask shows others (F-10). Only what we wrote for the run's date or before it
+/// says anything about that date, and only where we wrote nothing else in between.
 fn drift(ledger: &UnitLine, date: Date, now: i64) -> Option<i64> {
     let last = ledger.last.as_ref()?;
-    let ours = matches!(last.outcome, Outcome::Verified | Outcome::Applied);
-    let same_month = month_of(last.effective_date) == month_of(date);
-    (ours && ledger.open.is_none() && same_month && last.target != now).then_some(last.target)
+    let ours = matches!(last.outcome, Outcome::Verified | Outcome::Applied) && ledger.open.is_none();
+    let from = last.effective_date;
+    let overlaid = ledger.kept.iter().any(|kept| from < *kept && *kept <= date);
+    (ours && from <= date && !overlaid && last.target != now).then_some(last.target)
 }
 
 fn want(frame: &Frame<'_>, target: &Target, usage: &Usage, cost: Option<Decimal>) -> Want {

@@ -3,7 +3,7 @@
 use crate::ids::{LineKind, LineRef};
 use autotask::{
     Client, Contract, ContractService, ContractServiceBundle, ContractServiceBundleUnit, ContractServiceUnit,
-    ContractType, Filter, Id, metadata::UserAccess,
+    ContractType, Entity, Filter, Id, metadata::UserAccess,
 };
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -13,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How far a date-only value may lie before its own midnight in UTC: the easternmost zone is 14 hours ahead.
 const EASTERNMOST: SignedDuration = SignedDuration::from_hours(14);
+/// How long after midnight in UTC a day begins in the last zone.
+const WESTERNMOST: SignedDuration = SignedDuration::from_hours(12);
 
 /// A row of units as the calendar has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +42,7 @@ pub struct ContractFacts {
     pub start: Option<Date>,
     /// Last day.
     pub end: Option<Date>,
-    /// The contract that renews it.
+    /// The contract that renews it; where it was only read, what `renewedContractID` says, which may be its forerunner.
     pub renewed_by: Option<i64>,
 }
 
@@ -62,16 +64,18 @@ pub struct Theirs {
     pub seen_at: Timestamp,
     /// Rows per line.
     pub rows: BTreeMap<LineRef, Vec<Row>>,
+    /// Whether a row of a period that has not begun everywhere was read: Autotask then shows rows ahead.
+    pub rows_ahead: bool,
     /// Contracts that were asked for and found.
     pub contracts: BTreeMap<i64, ContractFacts>,
-    /// Contracts that were asked for.
-    pub contracts_asked: BTreeSet<i64>,
+    /// Whether the API user may read contracts, where that was asked for.
+    pub contracts_readable: Option<bool>,
     /// Lines that were asked for and found.
     pub lines: BTreeMap<LineRef, LineFacts>,
-    /// Lines that were asked for.
-    pub lines_asked: BTreeSet<LineRef>,
-    /// Whether the API user may read units, where that was asked for.
-    pub units_readable: Option<bool>,
+    /// Whether the API user may read lines of a kind, where that was asked for.
+    pub lines_readable: BTreeMap<LineKind, bool>,
+    /// Whether the API user may read units of a kind, where that was asked for.
+    pub units_readable: BTreeMap<LineKind, bool>,
 }
 
 impl Theirs {
@@ -84,9 +88,11 @@ impl Theirs {
 
     /// Adds rows, each once.
     pub fn add_rows(&mut self, rows: BTreeMap<LineRef, Vec<Row>>) {
+        let begun = self.begun_everywhere();
         for (line, rows) in rows {
             let known = self.rows.entry(line).or_default();
             for row in rows {
+                self.rows_ahead |= row.start > begun;
                 if !known.iter().any(|other| other.id == row.id) {
                     known.push(row);
                 }
@@ -94,7 +100,8 @@ impl Theirs {
         }
     }
 
-    /// Units at a date. Without a row they are 0 only where the line was read on a contract that covers the date.
+    /// Units at a date. Without a row they are 0 only where the line was read on a contract that covers the date, and
+    /// where a row would be shown.
     #[must_use]
     pub fn units_at(&self, line: LineRef, date: Date) -> Option<i64> {
         if let Some(row) = self.row_at(line, date) {
@@ -103,7 +110,21 @@ impl Theirs {
         let contract = self.contracts.get(&self.lines.get(&line)?.contract_id)?;
         let begun = contract.start.is_none_or(|start| start <= date);
         let running = contract.end.is_none_or(|end| date <= end);
-        (contract.recurring && begun && running && self.units_readable == Some(true)).then_some(0)
+        let readable = self.units_readable.get(&line.kind) == Some(&true);
+        (contract.recurring && begun && running && readable && self.would_show(date)).then_some(0)
+    }
+
+    /// Whether a row at a date would be shown if there were one. Nobody knows whether Autotask shows rows of periods
+    /// that have not begun: to take such a row's absence for "no units" could bill everything twice.
+    #[must_use]
+    pub fn would_show(&self, date: Date) -> bool {
+        self.rows_ahead || date <= self.begun_everywhere()
+    }
+
+    /// The newest day that has begun in every zone when reading began.
+    fn begun_everywhere(&self) -> Date {
+        let latest = self.seen_at.checked_sub(WESTERNMOST).unwrap_or(Timestamp::MIN);
+        latest.to_zoned(TimeZone::UTC).date()
     }
 }
 
@@ -185,11 +206,31 @@ pub async fn contracts(
     Ok(facts.collect())
 }
 
-/// Contracts that say they renew one of these: the pointer is met in either direction (D-13).
-pub async fn successors(client: &Client, ended: &BTreeSet<i64>) -> autotask::Result<BTreeMap<i64, i64>> {
-    let query = client.query::<Contract>().any_of("renewedContractID", ended.iter().copied());
-    let rows = query.include(&["id", "renewedContractID"]).all().await?;
-    Ok(rows.into_iter().filter_map(|row| Some((row.renewed_contract_id?.get(), row.id.get()))).collect())
+/// The successor of each of these ended contracts, where there is one. The pointer is met in either direction (D-13),
+/// so that what it leads to, or comes from, is the successor only if it begins later.
+pub async fn successors(
+    client: &Client,
+    zone: &TimeZone,
+    ended: &BTreeMap<i64, ContractFacts>,
+) -> autotask::Result<BTreeMap<i64, i64>> {
+    let fields = &["id", "startDate", "renewedContractID"];
+    let query = client.query::<Contract>().any_of("renewedContractID", ended.keys().copied());
+    let mut rows = query.include(fields).all().await?;
+    let named: BTreeSet<i64> = ended.values().filter_map(|facts| facts.renewed_by).collect();
+    if !named.is_empty() {
+        rows.extend(client.query::<Contract>().any_of("id", named).include(fields).all().await?);
+    }
+    let mut found = BTreeMap::new();
+    for (id, facts) in ended {
+        let linked = rows.iter().filter(|row| {
+            facts.renewed_by == Some(row.id.get()) || row.renewed_contract_id.is_some_and(|other| other.get() == *id)
+        });
+        let later = linked.filter(|row| row.start_date.map(|date| date.calendar_date(zone)) > facts.start);
+        if let Some(next) = later.max_by_key(|row| (row.start_date, row.id.get())) {
+            found.insert(*id, next.id.get());
+        }
+    }
+    Ok(found)
 }
 
 /// Reads lines by id: whether they are there, on which contract, with cost and price where readable.
@@ -216,11 +257,28 @@ pub async fn lines(client: &Client, lines: &BTreeSet<LineRef>) -> autotask::Resu
     Ok(found)
 }
 
-/// Whether the API user may read units at all: restricted rights give empty lists, not errors.
+/// Whether the API user may read units of a kind at all: restricted rights give empty lists, not errors.
 pub async fn units_readable(client: &Client, kind: LineKind) -> autotask::Result<bool> {
-    let info = match kind {
-        LineKind::Service => client.entity_information::<ContractServiceUnit>().await?,
-        LineKind::Bundle => client.entity_information::<ContractServiceBundleUnit>().await?,
-    };
+    match kind {
+        LineKind::Service => readable::<ContractServiceUnit>(client).await,
+        LineKind::Bundle => readable::<ContractServiceBundleUnit>(client).await,
+    }
+}
+
+/// The same for contract lines.
+pub async fn lines_readable(client: &Client, kind: LineKind) -> autotask::Result<bool> {
+    match kind {
+        LineKind::Service => readable::<ContractService>(client).await,
+        LineKind::Bundle => readable::<ContractServiceBundle>(client).await,
+    }
+}
+
+/// The same for contracts.
+pub async fn contracts_readable(client: &Client) -> autotask::Result<bool> {
+    readable::<Contract>(client).await
+}
+
+async fn readable<E: Entity>(client: &Client) -> autotask::Result<bool> {
+    let info = client.entity_information::<E>().await?;
     Ok(info.can_query != Some(false) && matches!(info.user_access_for_query, None | Some(UserAccess::All)))
 }

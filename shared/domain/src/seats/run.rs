@@ -202,6 +202,7 @@ impl Work<'_> {
             deadline: self.deadline,
             others,
             contracts: &contracts,
+            rows_ahead: prepared.theirs.rows_ahead,
         };
         let abandoned = prepared.abandoned(&wants);
         let mut applied = applier.apply(&prepared.ours.ledger, &prepared.theirs, wants).await?;
@@ -300,7 +301,7 @@ impl Work<'_> {
             run.value.state = if applied.hand_on.is_some() { RunState::Applying } else { RunState::Settling };
             return self.rest(run, wait).await;
         }
-        issues::report(self.ports, self.scope, &run.value, &lines).await?;
+        issues::report(self.ports, self.scope, &run.value, &lines, stopped.as_ref()).await?;
         let problem = if relink {
             Some((Code::NeedsRelink, "Autotask refused the credentials during the run.".to_owned()))
         } else {
@@ -535,24 +536,34 @@ impl Reader<'_> {
         contracts.extend(found.values().map(|facts| facts.contract_id));
         self.theirs.lines.extend(found);
         self.theirs.contracts = reading::contracts(client, self.zone, &contracts).await.map_err(reading_units)?;
-        let ended: BTreeSet<i64> = self.ended_without_successor(date);
+        let mut ended = self.theirs.contracts.clone();
+        ended.retain(|_, facts| facts.end.is_some_and(|end| end < date));
         if !ended.is_empty() {
-            for (old, new) in reading::successors(client, &ended).await.map_err(reading_units)? {
-                if let Some(contract) = self.theirs.contracts.get_mut(&old) {
-                    contract.renewed_by = Some(new);
+            let next = reading::successors(client, self.zone, &ended).await.map_err(reading_units)?;
+            for id in ended.keys() {
+                if let Some(contract) = self.theirs.contracts.get_mut(id) {
+                    contract.renewed_by = next.get(id).copied();
                 }
             }
         }
-        let kind = missing.first().map_or(LineKind::Service, |line| line.kind);
-        self.theirs.units_readable = Some(reading::units_readable(client, kind).await.map_err(reading_units)?);
-        Ok(())
+        self.rights(&missing, &contracts).await
     }
 
-    fn ended_without_successor(&self, date: jiff::civil::Date) -> BTreeSet<i64> {
-        let contracts = self.theirs.contracts.iter();
-        let ended =
-            contracts.filter(|(_, facts)| facts.end.is_some_and(|end| end < date) && facts.renewed_by.is_none());
-        ended.map(|(id, _)| *id).collect()
+    /// Restricted rights give empty lists: what was not found is gone only where it could have been seen (D-13).
+    async fn rights(&mut self, missing: &BTreeSet<LineRef>, contracts: &BTreeSet<i64>) -> Result<()> {
+        let client = &self.session.client;
+        for kind in missing.iter().map(|line| line.kind).collect::<BTreeSet<LineKind>>() {
+            let readable = reading::units_readable(client, kind).await.map_err(reading_units)?;
+            self.theirs.units_readable.insert(kind, readable);
+            if missing.iter().any(|line| line.kind == kind && !self.theirs.lines.contains_key(line)) {
+                let readable = reading::lines_readable(client, kind).await.map_err(reading_units)?;
+                self.theirs.lines_readable.insert(kind, readable);
+            }
+        }
+        if contracts.iter().any(|id| !self.theirs.contracts.contains_key(id)) {
+            self.theirs.contracts_readable = Some(reading::contracts_readable(client).await.map_err(reading_units)?);
+        }
+        Ok(())
     }
 
     /// Costs of lines whose cost is overwritten; in a preview prices of all lines, for the estimate.

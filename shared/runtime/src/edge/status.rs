@@ -28,6 +28,7 @@ pub fn status(code: Code) -> StatusCode {
         | C::HeldZero
         | C::RunStopped
         | C::PeriodAlreadyBilled
+        | C::PeriodNotVisible
         | C::PlanStale
         | C::WriteUnverified
         | C::DriftDetected

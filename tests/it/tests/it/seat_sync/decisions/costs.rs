@@ -36,10 +36,16 @@ async fn with_overwrite_cost_the_cost_rides_on_the_adjustment_or_is_set_by_itsel
     assert_eq!(costs(&world, &lines), ["1.75", "1.75", "1.75"]);
     assert_eq!(units(&world, &lines), [12, 10, 10]);
     let (posts, patches) = (posts(&world), patches(&world));
-    assert_eq!((posts.len(), posts[0]["adjustedUnitCost"].clone(), posts[0]["unitChange"].clone()), (1, json!(1.75), json!(2)));
+    assert_eq!(
+        (posts.len(), posts[0]["adjustedUnitCost"].clone(), posts[0]["unitChange"].clone()),
+        (1, json!(1.75), json!(2))
+    );
     assert_eq!(patches.len(), 1, "no adjustment of nothing: {patches:?}");
     assert_eq!((patches[0]["id"].clone(), patches[0]["unitCost"].clone()), (json!(lines[1].line.id), json!(1.75)));
-    assert!(patches[0].as_object().unwrap().keys().all(|field| ["id", "unitCost"].contains(&field.as_str())), "{patches:?}");
+    assert!(
+        patches[0].as_object().unwrap().keys().all(|field| ["id", "unitCost"].contains(&field.as_str())),
+        "{patches:?}"
+    );
     let words = "10 -> 12 units from 2026-12-01, seen in Autotask. Unit cost is 1.75.";
     assert_eq!(said(&report[0]), (LineState::Changed, None, words));
     assert_eq!(said(&report[1]), (LineState::Changed, None, "Already 10 units. Unit cost is 1.75."));
@@ -105,7 +111,10 @@ async fn a_cost_that_cannot_be_read_is_never_called_done() {
 async fn a_cost_that_autotask_refuses_or_cannot_take_is_that_lines_failure_alone() {
     for (status, body) in [
         (403, json!({"errors": ["You may not change costs."]})),
-        (500, json!({"errors": ["The reference value on field: unitCost of type: decimal does not exist or is invalid."]})),
+        (
+            500,
+            json!({"errors": ["The reference value on field: unitCost of type: decimal does not exist or is invalid."]}),
+        ),
         (500, json!({"errors": ["An unheard-of trouble."]})),
         (503, Value::Null),
     ] {
@@ -115,7 +124,11 @@ async fn a_cost_that_autotask_refuses_or_cannot_take_is_that_lines_failure_alone
         world.sim.add_fault(Fault::new(Match::new("PATCH", "*"), fault).times(1));
         let report = sync(&world).await;
         assert_eq!((report[1].state, report[1].code), (LineState::Failed, Some(Code::CostNotWritable)), "{body}");
-        assert!(report[1].words.starts_with("Already 10 units. The unit cost could not be set: "), "{}", report[1].words);
+        assert!(
+            report[1].words.starts_with("Already 10 units. The unit cost could not be set: "),
+            "{}",
+            report[1].words
+        );
         let heard = body["errors"][0].as_str().unwrap_or_default();
         assert!(report[1].words.contains(heard), "{}", report[1].words);
         assert_eq!((report[0].state, report[2].state), (LineState::Changed, LineState::Changed), "{body}");
@@ -145,7 +158,8 @@ async fn a_held_line_keeps_its_cost_too() {
 /// A bundle of 10 units on the line's contract, mapped in the line's place.
 async fn bundled(world: &World, line: &Line) -> Line {
     let billing = world.row("Services", line.service_id)["billingCodeID"].clone();
-    let bundle = json!({"name": "Bundle", "billingCodeID": billing, "periodType": 1, "unitPrice": "38.00", "unitCost": "15.30"});
+    let bundle =
+        json!({"name": "Bundle", "billingCodeID": billing, "periodType": 1, "unitPrice": "38.00", "unitCost": "15.30"});
     let bundle = world.sim.insert(world.ci, "ServiceBundles", &[bundle]).unwrap()[0];
     let row = json!({"contractID": line.contract_id, "serviceBundleID": bundle, "units": 10});
     let id = world.sim.insert(world.ci, "ContractServiceBundles", &[row]).unwrap()[0];

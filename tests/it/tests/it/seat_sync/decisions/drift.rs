@@ -5,7 +5,7 @@ use super::{eve_with, patch_row, said, sync, worked_off};
 use crate::seat_sync::manual;
 use domain::connections::settings::DriftPolicy;
 use domain::problem::Code;
-use domain::runs::{LineState, RunMode, RunLine};
+use domain::runs::{LineState, RunLine, RunMode};
 use jiff::civil::date;
 use serde_json::json;
 use testkit::{Line, World};

@@ -3,19 +3,21 @@
 use super::super::{adjustments, last_run, units};
 use super::{edit_settings, eve_with, forget_usage, said, sync, worked_off};
 use crate::seat_sync::{eve, manual};
+use domain::connections::settings::FreezeWindow;
 use domain::problem::Code;
 use domain::runs::{LineState, RunMode, RunState};
 use domain::vendor::Usage;
 use jiff::SignedDuration;
 use jiff::civil::date;
-use domain::connections::settings::FreezeWindow;
 
 #[tokio::test]
 async fn an_absent_count_is_never_zero_and_an_old_one_is_not_written() {
     let (world, lines) = eve_with(3, |settings| settings.guards.hold_zero = false).await;
     forget_usage(&world, &lines[0]).await;
     let slot: jiff::Timestamp = super::SLOT.parse().unwrap();
-    for (line, age) in [(&lines[1], SignedDuration::from_mins(48 * 60 + 1)), (&lines[2], SignedDuration::from_hours(48))] {
+    for (line, age) in
+        [(&lines[1], SignedDuration::from_mins(48 * 60 + 1)), (&lines[2], SignedDuration::from_hours(48))]
+    {
         let as_of = slot - age;
         world
             .put(&Usage {
@@ -161,14 +163,19 @@ async fn a_kill_switch_thrown_while_a_run_writes_stops_the_next_write() {
     edit_settings(&world, |settings| settings.kill_switch = true).await;
     let report = worked_off(&world).await;
     assert_eq!(units(&world, &lines), [12, 12, 12]);
-    assert!(report.iter().all(|line| (line.state, line.code) == (LineState::Held, Some(Code::RunStopped))), "{report:?}");
+    assert!(
+        report.iter().all(|line| (line.state, line.code) == (LineState::Held, Some(Code::RunStopped))),
+        "{report:?}"
+    );
 }
 
 #[tokio::test]
 async fn in_a_freeze_nothing_is_written_on_its_first_and_last_day() {
-    for (from, to, written) in
-        [(date(2026, 12, 1), date(2026, 12, 5), false), (date(2026, 11, 20), date(2026, 12, 1), false), (date(2026, 12, 2), date(2026, 12, 5), true)]
-    {
+    for (from, to, written) in [
+        (date(2026, 12, 1), date(2026, 12, 5), false),
+        (date(2026, 11, 20), date(2026, 12, 1), false),
+        (date(2026, 12, 2), date(2026, 12, 5), true),
+    ] {
         let (world, lines) = eve_with(1, move |settings| settings.freeze = Some(FreezeWindow { from, to })).await;
         world.usage(&lines[0], 12).await;
         let report = sync(&world).await;
