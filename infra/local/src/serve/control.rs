@@ -116,6 +116,10 @@ async fn schedule(State(world): State<World>, Path(job): Path<String>, bytes: By
 
 async fn event_in(State(world): State<World>, bytes: Bytes) -> Answer {
     let event: Value = body(&bytes)?;
+    let is_named = ["detail-type", "detail_type"].iter().any(|name| event[*name].is_string());
+    if !is_named || !event["detail"].is_object() {
+        return Err(bad("an event has a `detail-type` and a `detail`, which is an object"));
+    }
     let bundle = world.bundle.clone();
     let outcome = to_the_end(async move { bundle.event(&event).await }).await?;
     ended(&world, outcome)

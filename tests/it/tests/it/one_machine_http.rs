@@ -1,5 +1,8 @@
 //! The machine that people and scripts run: `/_local/*` and the API's front, by HTTP, with state in a folder.
 
+use domain::records::{Key, load};
+use domain::vendor::Account;
+use domain::{AccountId, PartnerId};
 use jiff::Timestamp;
 use local::serve::{self, Options, Serving};
 use serde_json::{Value, json};
@@ -139,6 +142,7 @@ async fn kill_says_whether_it_is_armed_and_refuses_what_it_does_not_know() {
     assert_eq!(machine.local("POST", "kill", json!({"after_requests": 0})).await.0, 400);
     assert_eq!(machine.local("POST", "kill", json!({"after_requests": 1, "function": "nobody"})).await.0, 400);
     assert_eq!(machine.local("GET", "nothing", json!(null)).await.0, 404);
+    assert_eq!(machine.local("POST", "events", json!({"detail": {}})).await.0, 400);
 }
 
 #[tokio::test]
@@ -209,4 +213,38 @@ async fn a_fresh_start_forgets_its_own_folder_and_no_other() {
     std::fs::write(theirs.path().join("thesis.txt"), "three years").unwrap();
     assert!(serve::start(&fresh(theirs.path())).await.is_err());
     assert!(theirs.path().join("thesis.txt").exists());
+}
+
+#[tokio::test]
+async fn the_demo_does_the_main_job_and_a_second_run_writes_nothing() {
+    let mut said = String::new();
+    let report = local::demo::run(|text| said += &format!("{text}\n")).await.unwrap();
+    assert_eq!(report.wrong, Vec::<String>::new(), "{said}");
+    let json = serde_json::to_value(&report.summary).unwrap();
+    let number = |name: &str| json[name].as_u64().unwrap_or_else(|| panic!("{name} of {json}"));
+    assert_eq!(json["connected"], true);
+    let states = ["changed", "unchanged", "held", "failed", "skipped"];
+    assert_eq!(number("lines"), states.iter().map(|state| number(state)).sum::<u64>());
+    assert_eq!((number("companies"), number("second_run_writes")), (40, 0));
+    assert!(number("changed") > 0 && number("autotask_calls") > number("changed"), "{json}");
+    assert!(said.contains("Juniper Yachts") && said.contains(" → "), "a person can read it:\n{said}");
+}
+
+#[tokio::test]
+async fn an_event_of_the_vendors_core_is_taken_in() {
+    let machine = Machine::new().await;
+    let service = machine.token(json!({"role": "service"})).await;
+    let partner = json!({"name": "Acme IT", "time_zone": "Europe/London", "active": true});
+    assert!(machine.send("PUT", "/v1/partners/acme", partner, Some(&service)).await.0 < 300);
+    let detail = json!({
+        "version": "1", "id": "evt_1", "occurred_at": "2026-11-20T09:00:00Z", "partner_id": "acme",
+        "data": {"account_id": "a1", "name": "Blue Kite", "contact_email": "office@bluekite.example", "packages": []},
+    });
+    let event = json!({"detail-type": "account.created", "source": "vendor.core", "detail": detail});
+    let (status, answer) = machine.local("POST", "events", event).await;
+    assert_eq!((status, &answer["outcome"]), (200, &json!("done")), "{answer}");
+    let app = machine.serving.world.bundle.app();
+    let key = Key::Account(PartnerId::new("acme").unwrap(), AccountId::new("a1").unwrap());
+    let account = load::<Account>(&*app.ports.storage, &runtime::schedule::scope(), &key).await.unwrap().unwrap();
+    assert_eq!(account.name, "Blue Kite");
 }
