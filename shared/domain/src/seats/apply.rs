@@ -4,6 +4,7 @@ use super::reading::{self, Theirs};
 use super::sources::load_ledger;
 use crate::actor::Scope;
 use crate::autotask_session::Session;
+use crate::budget::exhausted;
 use crate::ids::{ConnectionId, LineKind, LineRef, PartnerId, RunId};
 use crate::ports::{Deadline, Ports, Read, StorageError};
 use crate::problem::{Error, Result};
@@ -347,7 +348,10 @@ fn judge(sent: autotask::Result<i64>) -> (Answer, After) {
         Err(E::ThreadLimit { retry_after, .. }) => {
             (Answer::NotSent, After::Pause(retry_after.unwrap_or(THREADS_PAUSE)))
         }
-        Err(E::NotSent { .. }) => (Answer::NotSent, After::HandOn(BUSY_DELAY)),
+        Err(error @ E::NotSent { .. }) => {
+            let wait = exhausted(&error).map_or(BUSY_DELAY, |budget| budget.retry_after);
+            (Answer::NotSent, After::HandOn(wait))
+        }
         // Refused by our own client before anything was sent.
         Err(E::OutOfBounds { what }) => (Answer::Refused(what), After::GoOn),
         Err(error @ (E::Unavailable { .. } | E::UnknownOutcome { .. } | E::Malformed { .. })) => {

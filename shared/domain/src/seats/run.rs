@@ -9,6 +9,7 @@ use super::sources::{self, Ours};
 use super::{issues, writers};
 use crate::actor::Scope;
 use crate::autotask_session::{self, Session, Verdict as Credentials};
+use crate::budget::{Mode, exhausted};
 use crate::connections::settings::ApprovalMode;
 use crate::connections::{Connection, Settings, load_connection};
 use crate::ids::{ConnectionId, LineKind, LineRef, PartnerId};
@@ -147,7 +148,7 @@ impl Work<'_> {
             other => other?,
         };
         let settings = super::settings_of(self.ports, self.scope, &connection).await?;
-        let session = match autotask_session::open(self.ports, self.scope, &connection).await {
+        let session = match autotask_session::open_as(self.ports, self.scope, &connection, Mode::Background).await {
             Err(Error::Problem(problem)) => return self.refused(problem.code, problem.detail).await,
             other => other?,
         };
@@ -367,7 +368,8 @@ impl Work<'_> {
 
     async fn autotask_failed(&self, connection: &Connection, error: autotask::Error, calls: u32) -> Result<Ended> {
         let transient = error.is_transient();
-        let wait = error.retry_after().unwrap_or(LATER);
+        let ours = exhausted(&error).map(|budget| budget.retry_after);
+        let wait = ours.or(error.retry_after()).unwrap_or(LATER);
         if transient && !self.is_too_old() {
             tracing::warn!(connection.id = %connection.id, run.id = %self.run().id, error = %error, "Autotask cannot serve the run now");
             let mut run = self.claimed.run.clone();
