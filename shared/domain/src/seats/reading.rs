@@ -21,6 +21,8 @@ const WESTERNMOST: SignedDuration = SignedDuration::from_hours(12);
 pub struct Row {
     /// Autotask's id of the row.
     pub id: i64,
+    /// The contract it is of.
+    pub contract_id: Option<i64>,
     /// First day.
     pub start: Date,
     /// Last day.
@@ -86,6 +88,13 @@ impl Theirs {
         rows.iter().filter(|row| row.start <= date && date <= row.end).max_by_key(|row| (row.start, row.id))
     }
 
+    /// The contract that a line stands on, by what was read; none where the line was not seen.
+    #[must_use]
+    pub fn contract_of(&self, line: LineRef) -> Option<i64> {
+        let by_row = self.rows.get(&line).and_then(|rows| rows.iter().find_map(|row| row.contract_id));
+        by_row.or_else(|| self.lines.get(&line).map(|facts| facts.contract_id))
+    }
+
     /// Adds rows, each once.
     pub fn add_rows(&mut self, rows: BTreeMap<LineRef, Vec<Row>>) {
         let begun = self.begun_everywhere();
@@ -142,7 +151,8 @@ pub async fn rows(
         let query = query.filter(covering(date)).include(ContractServiceUnit::PERIOD_FIELDS);
         for row in query.all().await? {
             let line = row.contract_service_id.map(|id| LineRef::service(id.get()));
-            let parts = (row.id.get(), row.units, row.start_date, row.end_date, row.approve_and_post_date.is_some());
+            let ids = (row.id.get(), row.contract_id.map(Id::get));
+            let parts = (ids, row.units, row.start_date, row.end_date, row.approve_and_post_date.is_some());
             keep(&mut found, zone, line, parts);
         }
     }
@@ -152,19 +162,21 @@ pub async fn rows(
         let query = query.filter(covering(date)).include(ContractServiceBundleUnit::PERIOD_FIELDS);
         for row in query.all().await? {
             let line = row.contract_service_bundle_id.map(|id| LineRef::bundle(id.get()));
-            let parts = (row.id.get(), row.units, row.start_date, row.end_date, row.approve_and_post_date.is_some());
+            let ids = (row.id.get(), row.contract_id.map(Id::get));
+            let parts = (ids, row.units, row.start_date, row.end_date, row.approve_and_post_date.is_some());
             keep(&mut found, zone, line, parts);
         }
     }
     Ok(found)
 }
 
-type RowParts = (i64, Option<i64>, Option<autotask::DateValue>, Option<autotask::DateValue>, bool);
+type RowParts = ((i64, Option<i64>), Option<i64>, Option<autotask::DateValue>, Option<autotask::DateValue>, bool);
 
 fn keep(found: &mut BTreeMap<LineRef, Vec<Row>>, zone: &TimeZone, line: Option<LineRef>, parts: RowParts) {
     // A row without its line, dates or units says nothing.
-    if let (Some(line), (id, Some(units), Some(start), Some(end), billed)) = (line, parts) {
-        let row = Row { id, start: start.calendar_date(zone), end: end.calendar_date(zone), units, billed };
+    if let (Some(line), ((id, contract_id), Some(units), Some(start), Some(end), billed)) = (line, parts) {
+        let (start, end) = (start.calendar_date(zone), end.calendar_date(zone));
+        let row = Row { id, contract_id, start, end, units, billed };
         found.entry(line).or_default().push(row);
     }
 }

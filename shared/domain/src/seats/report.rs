@@ -2,10 +2,26 @@
 
 use super::apply::Applied;
 use super::plan::Planned;
+use crate::ids::{LineRef, RunId};
 use crate::problem::Code;
+use crate::records::Versioned;
 use crate::runs::{LineState, RunLine, RunState, Totals, WORDS_MAX};
-use crate::units::{HeldWhy, Verdict};
+use crate::units::protocol::word_of;
+use crate::units::{HeldWhy, UnitLine, Verdict};
 use std::collections::BTreeMap;
+
+/// Adds what the ledger knows that this run did with lines which this invocation did not come to: it was cancelled, or
+/// the count has changed since and no longer passes.
+pub(super) fn complete(applied: &mut Applied, ledger: &BTreeMap<LineRef, Versioned<UnitLine>>, run: &RunId) {
+    for (line, ours) in ledger {
+        let last = ours.last.as_ref().filter(|last| last.run == *run);
+        if let Some(word) = last.and_then(word_of)
+            && !applied.waiting.contains_key(line)
+        {
+            applied.verdicts.entry(*line).or_insert(word);
+        }
+    }
+}
 
 /// The report of a run, so far as it came.
 pub(super) fn lines(planned: Vec<Planned>, applied: &Applied, costs: &BTreeMap<u32, CostResult>) -> Vec<RunLine> {
@@ -27,8 +43,15 @@ pub(super) enum CostResult {
 fn line(planned: Planned, applied: &Applied, costs: &BTreeMap<u32, CostResult>) -> RunLine {
     let Planned { mut line, want, cost_only } = planned;
     let wrote = want.is_some();
-    if let Some(verdict) = applied.verdicts.get(&line.line).filter(|_| wrote) {
+    if let Some(verdict) = applied.verdicts.get(&line.line) {
+        let planned = (line.state, line.code, line.words.clone());
         judge(&mut line, verdict);
+        if !wrote {
+            // Changed earlier in this run; what is wanted now does not pass by itself.
+            let done = std::mem::take(&mut line.words);
+            (line.state, line.code, line.words) = planned;
+            line.words = format!("{} Earlier in this run: {done}", line.words);
+        }
     } else if wrote && line.state == LineState::Changed && cost_only.is_none() {
         unfinished(&mut line, applied);
     }

@@ -205,9 +205,14 @@ impl Work<'_> {
             contracts: &contracts,
             rows_ahead: prepared.theirs.rows_ahead,
         };
-        let abandoned = prepared.abandoned(&wants);
+        let wanted: BTreeSet<LineRef> = wants.iter().map(|(line, _)| *line).collect();
         let mut applied = applier.apply(&prepared.ours.ledger, &prepared.theirs, wants).await?;
+        let abandoned = prepared.abandoned(&wanted, &applied);
         applier.settle_others(&prepared.ours.ledger, &prepared.theirs, &abandoned, &mut applied).await?;
+        if applied.cancelled || prepared.begun(run) {
+            let ledger = sources::load_ledger(self.ports, self.scope, &run.partner, id).await?;
+            prepared.ours.ledger = ledger;
+        }
         self.conclude(connection, session, prepared, applied, settings).await
     }
 
@@ -288,6 +293,7 @@ impl Work<'_> {
         }
         let plan_hash = hash(&prepared.plan.lines);
         let stopped = prepared.plan.stopped.clone();
+        report::complete(&mut applied, &prepared.ours.ledger, &self.run().id);
         let lines = report::lines(prepared.plan.lines, &applied, &costs);
         let totals = Totals::of(lines.iter().map(|line| line.state));
         let mut run = self.claimed.run.clone();
@@ -447,19 +453,17 @@ impl Prepared {
         self.plan.lines.iter().filter_map(|planned| Some((planned.line.line, planned.want.clone()?))).collect()
     }
 
-    /// Lines with an open intent for which this run wants nothing.
-    fn abandoned(&self, wants: &[(LineRef, Want)]) -> BTreeSet<LineRef> {
-        let wanted: BTreeSet<LineRef> = wants.iter().map(|(line, _)| *line).collect();
-        let open = self.ours.ledger.iter().filter(|(_, ledger)| ledger.open.is_some());
-        open.map(|(line, _)| *line).filter(|line| !wanted.contains(line)).collect()
+    /// Lines with an open intent for which this run wants nothing, or nothing more.
+    fn abandoned(&self, wanted: &BTreeSet<LineRef>, applied: &Applied) -> BTreeSet<LineRef> {
+        let open = self.ours.ledger.iter().filter(|(_, ledger)| ledger.open.is_some()).map(|(line, _)| *line);
+        let begun = |line: &LineRef| applied.verdicts.contains_key(line) || applied.waiting.contains_key(line);
+        open.filter(|line| !begun(line) && (applied.cancelled || !wanted.contains(line))).collect()
     }
 
     /// The contract of each line: only lines that this run has seen may be written.
     fn contracts(&self) -> BTreeMap<LineRef, i64> {
-        let seen = self.ours.targets.iter().filter(|target| {
-            self.theirs.rows.contains_key(&target.line.line) || self.theirs.lines.contains_key(&target.line.line)
-        });
-        seen.filter_map(|target| Some((target.line.line, target.mapping.contract.as_ref()?.id))).collect()
+        let lines = self.ours.targets.iter().map(|target| target.line.line);
+        lines.filter_map(|line| Some((line, self.theirs.contract_of(line)?))).collect()
     }
 
     /// Whether this run has already begun to write.

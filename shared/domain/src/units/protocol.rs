@@ -454,6 +454,19 @@ fn already_said(task: &Task, ours: &UnitLine) -> Option<Verdict> {
     }
 }
 
+/// What a run's last intent on a line came to, where it came to an end: for a run that stops before asking again.
+#[must_use]
+pub fn word_of(last: &Closed) -> Option<Verdict> {
+    match last.outcome {
+        Outcome::Verified | Outcome::Applied => {
+            Some(Verdict::Changed { before: last.units_before, units: last.target, item: None })
+        }
+        Outcome::Refused => Some(Verdict::Refused(last.heard.clone())),
+        Outcome::Held => Some(Verdict::Held { why: HeldWhy::Earlier, seen: None }),
+        Outcome::NotApplied | Outcome::NotSent => None,
+    }
+}
+
 /// A change moved the units at one of our own later dates: move them back, through the same protocol.
 fn correct(task: &mut Task, look: &Look<'_>, expect: Option<u64>, ours: UnitLine, owed: Owed) -> Action {
     match (look.theirs)(owed.date) {
