@@ -54,7 +54,7 @@ pub async fn compute(
 ) -> Result<Computed> {
     let connection = load_connection(ports, scope, partner, connection).await?;
     let settings = super::settings_of(ports, scope, &connection).await?;
-    let session = autotask_session::open(ports, scope, &connection).await?;
+    let session = autotask_session::open_as(ports, scope, &connection, Mode::Interactive).await?;
     let prepared = prepare(ports, scope, &session, run, &settings, true).await;
     let calls = session.calls();
     session.close().await;
