@@ -5,7 +5,7 @@ mod decisions;
 mod faults;
 mod schedules;
 
-use domain::runs::{LineState, Run, RunLine, RunMode, RunState, StartRun, Trigger, lines as run_lines};
+use domain::runs::{Run, RunLine, RunMode, RunState, StartRun, Trigger, lines as run_lines};
 use domain::{Actor, Role};
 use jiff::civil::{Date, date};
 use simulator::LoggedRequest;
@@ -49,10 +49,6 @@ async fn last_run(world: &World) -> Run {
 
 async fn report(world: &World, run: &Run) -> Vec<RunLine> {
     run_lines::load_lines(world.ports(), &world.scope(), &world.partner, &world.connection, &run.id).await.unwrap()
-}
-
-fn states(lines: &[RunLine]) -> Vec<LineState> {
-    lines.iter().map(|line| line.state).collect()
 }
 
 fn units(world: &World, lines: &[Line]) -> Vec<i64> {
