@@ -204,7 +204,6 @@ fn there_is_one_tls_stack_and_one_of_each_big_crate() {
 }
 
 #[test]
-#[ignore = "needs the functions' code"]
 fn every_crate_says_what_it_owns_and_what_it_leaves_to_others() {
     for each in &crates() {
         let readme = root().join(&each.folder).join("README.md");

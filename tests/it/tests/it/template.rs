@@ -150,7 +150,6 @@ fn every_function_is_a_binary_of_its_crate_and_every_binary_is_a_function() {
 }
 
 #[test]
-#[ignore = "needs the functions' code"]
 fn functions_have_the_time_that_their_callers_give_them() {
     let template = template();
     let api = behind_the_api(&template);
@@ -393,7 +392,6 @@ fn snake(text: &str) -> String {
 }
 
 #[test]
-#[ignore = "needs the functions' code"]
 fn a_role_grants_what_its_function_asks_for_when_it_starts() {
     let template = template();
     let all = template["Resources"].as_object().unwrap();
