@@ -2,11 +2,10 @@
 //! is set on the contract line and read back. Absolute, so it may be sent again.
 
 use super::apply::Applied;
+use super::prepare::Prepared;
 use super::reading;
 use super::report::CostResult;
-use super::run::Prepared;
 use crate::autotask_session::Session;
-use crate::connections::Settings;
 use crate::ids::LineRef;
 use crate::problem::{Error, Result};
 use crate::runs::LineState;
@@ -20,7 +19,6 @@ pub(super) async fn write(
     session: &Session,
     prepared: &Prepared,
     applied: &Applied,
-    _settings: &Settings,
 ) -> Result<BTreeMap<u32, CostResult>> {
     let wanted: Vec<(u32, LineRef, Decimal)> = prepared
         .plan

@@ -1,5 +1,6 @@
 //! Issues of a run's lines: one per account, package and code, closed by the run that finds the cause gone.
 
+use super::broken::is_broken;
 use super::due::MISSED;
 use crate::actor::Scope;
 use crate::change::Change;
@@ -80,7 +81,7 @@ fn subject_of(line: &RunLine) -> String {
 /// What somebody has to look at, if anything.
 fn trouble(line: &RunLine) -> Option<Code> {
     match line.state {
-        LineState::Failed | LineState::Held | LineState::Unverified => line.code,
+        LineState::Failed | LineState::Held | LineState::Unverified => line.code.filter(|code| !is_broken(*code)),
         LineState::Skipped => line.code.filter(|code| matches!(code, Code::UsageMissing | Code::UsageStale)),
         LineState::Changed | LineState::Unchanged | LineState::Superseded => None,
     }

@@ -4,10 +4,12 @@
 //! [`crate::units`], `run` is what a worker does with a message, `due` what the dispatcher does on a tick.
 
 mod apply;
+mod broken;
 mod costs;
 pub mod due;
 mod issues;
 pub mod plan;
+mod prepare;
 pub mod reading;
 mod report;
 mod run;
