@@ -3,7 +3,9 @@
 
 use super::sources::Ours;
 use crate::actor::Scope;
+use crate::change::Change;
 use crate::ids::AccountId;
+use crate::issues::{self, Subject};
 use crate::mappings::{self, Mapping};
 use crate::ports::Ports;
 use crate::problem::{Code, Result};
@@ -33,7 +35,10 @@ pub(super) async fn follow(ports: &Ports, scope: &Scope, run: &Run, ours: &Ours,
     }
     for (account, (code, words)) in &broken {
         if let Some(mapping) = present(ports, scope, run, account).await? {
-            mappings::mark_broken(ports, scope, &run.actor, &mapping, *code, words).await?;
+            let marked = mappings::mark_broken(ports, scope, &run.actor, &mapping, *code, words).await?;
+            if !marked && mapping.broken.as_ref().is_some_and(|known| known.code == *code) {
+                met_again(ports, scope, run, &mapping, *code, words).await?;
+            }
         }
     }
     let seen: BTreeSet<&AccountId> =
@@ -45,6 +50,14 @@ pub(super) async fn follow(ports: &Ports, scope: &Scope, run: &Run, ours: &Ours,
         }
     }
     Ok(())
+}
+
+/// The mapping is known to be broken: its issue counts the run that met it again.
+async fn met_again(ports: &Ports, scope: &Scope, run: &Run, mapping: &Mapping, code: Code, words: &str) -> Result<()> {
+    let subject = mappings::subject(mapping);
+    let on = Subject { partner: &run.partner, connection: &run.connection, subject: &subject };
+    let change = Change::of_connection(ports, &run.actor, &run.partner, &run.connection);
+    Ok(issues::open(change, ports, scope, on, code, words).await?.commit(scope).await?)
 }
 
 async fn present(ports: &Ports, scope: &Scope, run: &Run, account: &AccountId) -> Result<Option<Versioned<Mapping>>> {

@@ -4,8 +4,10 @@ use super::super::{DECEMBER, adjustments, last_run, units};
 use super::{erase_rows, eve_with, forget_usage, said, sync, worked_off};
 use crate::seat_sync::{eve, manual};
 use domain::issues::{Issue, IssueState};
+use domain::mappings::{Mapping, MappingStatus};
 use domain::problem::Code;
 use domain::records::Collection;
+use domain::records::Key;
 use domain::runs::{LineState, RunMode, RunState};
 use serde_json::json;
 use simulator::{Fault, FaultKind, Match};
@@ -57,10 +59,12 @@ async fn an_issue_is_opened_once_counted_and_closed_by_the_run_that_finds_its_ca
     }
     let subject = |line: &testkit::Line| format!("account/{}/{}", line.account, line.package);
     let open = |at: usize, code, count| (subject(&lines[at]), code, IssueState::Open, count);
-    assert_eq!(
-        issues(&world).await,
-        [open(0, Code::UsageMissing, 3), open(1, Code::HeldZero, 3), open(2, Code::ContractEnded, 3)]
-    );
+    // What is gone is the mapping's trouble, not one line's.
+    let broken = |count| (format!("account/{}", lines[2].account), Code::ContractEnded, IssueState::Open, count);
+    let mapping = Key::Mapping(world.partner.clone(), world.connection.clone(), lines[2].account.clone());
+    assert_eq!(issues(&world).await, [open(0, Code::UsageMissing, 3), open(1, Code::HeldZero, 3), broken(3)]);
+    let marked = world.load::<Mapping>(&mapping).await.unwrap().value;
+    assert_eq!((marked.status, marked.broken.unwrap().code), (MappingStatus::Broken, Code::ContractEnded));
     assert_eq!(world.published("issue.opened").len(), 3);
 
     world.usage(&lines[0], 10).await;
@@ -68,10 +72,7 @@ async fn an_issue_is_opened_once_counted_and_closed_by_the_run_that_finds_its_ca
     manual(&world, RunMode::Apply).await;
     worked_off(&world).await;
     let closed = |at: usize, code| (subject(&lines[at]), code, IssueState::Resolved, 3);
-    assert_eq!(
-        issues(&world).await,
-        [closed(0, Code::UsageMissing), closed(1, Code::HeldZero), open(2, Code::ContractEnded, 4)]
-    );
+    assert_eq!(issues(&world).await, [closed(0, Code::UsageMissing), closed(1, Code::HeldZero), broken(4)]);
     assert_eq!(world.published("issue.resolved").len(), 2);
 
     // It comes back: the same issue, counted from one.
@@ -79,6 +80,12 @@ async fn an_issue_is_opened_once_counted_and_closed_by_the_run_that_finds_its_ca
     manual(&world, RunMode::Apply).await;
     worked_off(&world).await;
     assert_eq!(issues(&world).await[1], open(1, Code::HeldZero, 1));
+
+    // The contract runs on and its units are seen again: the mapping works.
+    world.sim.patch(world.ci, "Contracts", lines[2].contract_id, &json!({"endDate": "2027-11-30"})).unwrap();
+    manual(&world, RunMode::Apply).await;
+    worked_off(&world).await;
+    assert_eq!(world.load::<Mapping>(&mapping).await.unwrap().value.status, MappingStatus::Confirmed);
 }
 
 #[tokio::test]
