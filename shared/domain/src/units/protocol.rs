@@ -2,7 +2,7 @@
 //! `seats::run` drives it in production; the fault simulation drives the very same code without sockets.
 
 use super::ledger::{Closed, Desired, Intent, Outcome, Owed, Purpose, Seq, UnitLine};
-use super::{KEPT_MAX, LOOKS_MAX, SEND_WINDOW, SETTLE, SKEW, TRIES_MAX};
+use super::{HEARD_TRIES_MAX, KEPT_MAX, LOOKS_MAX, SEND_WINDOW, SETTLE, SKEW, TRIES_MAX};
 use crate::ids::{LineRef, RunId};
 use crate::records::Versioned;
 use jiff::Timestamp;
@@ -444,7 +444,7 @@ fn already_said(task: &Task, ours: &UnitLine) -> Option<Verdict> {
         Outcome::Verified | Outcome::Applied => None,
         Outcome::Refused => Some(Verdict::Refused(None)),
         Outcome::Held => Some(Verdict::Held { why: HeldWhy::Earlier, seen: None }),
-        Outcome::NotApplied if last.tries >= TRIES_MAX && last.heard.is_some() => {
+        Outcome::NotApplied if last.tries >= HEARD_TRIES_MAX && last.heard.is_some() => {
             Some(Verdict::Refused(last.heard.clone()))
         }
         Outcome::NotApplied if last.tries >= TRIES_MAX => {
