@@ -140,6 +140,7 @@ struct World {
     posted: Vec<(u64, i64)>,
     wants: Vec<(Date, i64)>,
     refused: bool,
+    newest_source: i64,
     trace: Vec<String>,
 }
 
@@ -173,6 +174,7 @@ impl World {
             posted: Vec::new(),
             wants: Vec::new(),
             refused: false,
+            newest_source: -100,
             trace: Vec::new(),
             dice,
         };
@@ -237,7 +239,8 @@ impl World {
     fn disturb(&mut self) {
         if self.sources.len() < 3 && self.dice.chance(3) {
             let units = 1 + i64::try_from(self.dice.below(30)).unwrap();
-            self.sources.push(Source { units, as_of: self.now });
+            let as_of = self.fresh_time();
+            self.sources.push(Source { units, as_of });
             self.trace.push(format!("{} source {units}", self.now));
         }
         if self.hand_edits_left > 0 && self.dice.chance(2) {
@@ -247,6 +250,12 @@ impl World {
             self.effects.push(Effect { at: self.now, date, change, by_hand: true });
             self.trace.push(format!("{} hand {change:+} at {date}", self.now));
         }
+    }
+
+    /// A time that no other source has: intake refuses another count of the same time.
+    fn fresh_time(&mut self) -> i64 {
+        self.newest_source = self.now.max(self.newest_source + 1);
+        self.newest_source
     }
 
     fn tick(&mut self, n: usize) -> Result<(), String> {
@@ -297,7 +306,8 @@ impl World {
             None => counted,
             Some(Some(pressed)) => pressed.clone(),
             Some(None) => {
-                let pressed = Source { units: 1 + i64::try_from(self.dice.below(30)).unwrap(), as_of: self.now };
+                let as_of = self.fresh_time();
+                let pressed = Source { units: 1 + i64::try_from(self.dice.below(30)).unwrap(), as_of };
                 self.actors[n].press = Some(Some(pressed.clone()));
                 pressed
             }
