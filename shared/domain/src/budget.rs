@@ -2,7 +2,7 @@
 //! client and the network and sends nothing without a permit and a slot.
 //!
 //! * **Calls an hour.** Autotask suspends *every* integration of a database that passes its limit (10,000 an hour
-//!   by default). We keep to a share of it, by one record per connection: see [`rate`].
+//!   by default). We keep to a share of it, by one record per connection that counts the last hour: see [`rate`].
 //! * **Calls at once.** Autotask refuses the fourth call on one object. We make at most two, by one record per
 //!   connection and object: see [`slots`].
 //!
@@ -12,6 +12,7 @@
 
 pub mod rate;
 pub mod slots;
+pub mod window;
 
 use crate::actor::Scope;
 use crate::ids::{ConnectionId, PartnerId};
@@ -162,11 +163,12 @@ struct Permits {
 }
 
 impl Permits {
-    /// How many to take next: twice as many where the last ones were all used in their time, else as many as were.
-    fn wanted(&self) -> u32 {
+    /// How many to take next: twice as many where the last ones were all used in half their time, else as many as
+    /// were used. What is left over counts against the share for an hour.
+    fn wanted(&self, now: Timestamp) -> u32 {
         match (self.granted, self.left) {
             (0, _) => BATCH_FIRST,
-            (granted, 0) => (granted * 2).min(BATCH_MAX),
+            (granted, 0) if now.duration_since(self.taken) * 2 <= PERMIT_KEPT => (granted * 2).min(BATCH_MAX),
             (granted, left) => granted - left,
         }
     }
@@ -256,7 +258,7 @@ impl Governed {
             return Ok(());
         }
         still_refused(permits.refused, now)?;
-        match self.batch(permits.wanted()).await {
+        match self.batch(permits.wanted(now)).await {
             Ok(granted) => {
                 // From before the record was read: a permit must not live longer than the record allows for.
                 *permits = Permits { left: granted - 1, taken: now, granted, refused: None };
@@ -277,7 +279,7 @@ impl Governed {
         }
         let pause = rate::pause_asked_for(response);
         tracing::warn!(connection.id = %self.place.connection, seconds = pause.as_secs(), "Autotask's hourly limit is reached");
-        if let Err(error) = rate::back_off(&self.place, self.share_percent, pause).await {
+        if let Err(error) = rate::back_off(&self.place, pause).await {
             tracing::warn!(error = %error, "other sessions do not know that Autotask's hourly limit is reached");
         }
     }

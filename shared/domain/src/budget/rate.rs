@@ -1,10 +1,15 @@
-//! Calls an hour: the generic cell rate algorithm on one record per connection.
+//! Calls an hour: a sliding window on one record per connection.
 //!
-//! The record holds one time, `tat`: when the bucket would be full again. A permit costs `permit` of time and is
-//! granted while `tat` is at most `burst` permits ahead of now. So in any span `L` at most `burst + L / permit`
-//! permits are taken, and with `permit = (period + PERMIT_KEPT) / (share − burst)` at most `share` calls are made in
-//! any `period`: a permit is used within [`PERMIT_KEPT`] after it was taken.
+//! The record holds what was taken in each minute of the last hour ([`Window`]), and permits are granted while the
+//! sum is within our share. So no span of an hour has more calls than the share, whoever makes them and however they
+//! are spread, and a share that nobody has used is there at once: a run of 2,000 changes needs no pause. (A bucket
+//! that fills at a steady rate can promise the former only if it is small, and then breaks long runs off that are
+//! well within the share; whoever is broken off reads again what it had read.)
+//!
+//! The price: where a long run has used the whole share, the next permit comes when that run's first minute leaves
+//! the window, up to an hour later, for people too. At steady use at least 95 % of the share are made in an hour.
 
+use super::window::Window;
 use super::{BudgetExhausted, Denied, Limit, Place, RACES_MAX, RETRY_SOON};
 use crate::ids::{ConnectionId, PartnerId};
 use crate::ports::StorageError;
@@ -18,35 +23,38 @@ use serde::{Deserialize, Serialize};
 pub const LIMIT_DEFAULT: i64 = 10_000;
 /// The span that Autotask counts over, in minutes, by default.
 pub const PERIOD_DEFAULT: i64 = 60;
-/// Calls that may be made at once after a quiet time: a page of the portal needs a dozen, a run of 2,000 lines ten
-/// to read.
-pub const BURST: i64 = 300;
 /// Most permits that a session takes at once: a write of the record costs as much as 50 reads of it save.
 pub const BATCH_MAX: u32 = 50;
-/// How long a permit is good for after it was taken; the refill is slower by as much.
+/// How long a permit is good for after it was taken; it is counted for as much longer.
 pub const PERMIT_KEPT: SignedDuration = SignedDuration::from_secs(30);
 /// Above this use of the database's limit, in per cent, by whomever, permits cost more.
 pub const SLOW_FROM_PERCENT: i64 = 50;
+/// A permit's normal price, in hundredths of a call.
+const PRICE: i64 = 100;
 /// A permit costs at most this many times its price, so that an old observation stops nobody for good.
 const SLOWEST: i64 = 10;
 /// Pause after the hourly limit where Autotask names none in seconds.
 const PAUSE_DEFAULT: i64 = 60;
 /// Longest pause, in seconds: the span that Autotask counts over.
 const PAUSE_MAX: i64 = 3_600;
-/// How long a bucket is kept that nobody uses: far longer than it takes to fill.
+/// How long the record is kept that nobody uses: far longer than the window.
 const KEPT: SignedDuration = SignedDuration::from_hours(24 * 30);
 /// Least calls of a share that the arithmetic works with.
 const SHARE_MIN: i64 = 10;
 
-/// A connection's bucket.
+/// What a connection has used. Rows of before the window had a time `tat` instead: they are read as an empty window.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BudgetRow {
     /// Whose.
     pub partner: PartnerId,
     /// Of which connection.
     pub connection: ConnectionId,
-    /// When the bucket would be full again.
-    pub tat: Timestamp,
+    /// What was taken of late.
+    #[serde(default)]
+    pub window: Window,
+    /// Nobody takes a permit before, as Autotask has asked for a pause.
+    #[serde(default)]
+    pub paused_until: Option<Timestamp>,
     /// What the database last said.
     pub database: Option<Observed>,
 }
@@ -70,7 +78,9 @@ impl Record for BudgetRow {
         Key::Budget(self.partner.clone(), self.connection.clone())
     }
     fn expires(&self) -> Option<Timestamp> {
-        self.tat.checked_add(KEPT).ok()
+        let latest =
+            [self.window.end(), self.paused_until, self.database.map(|seen| seen.at)].into_iter().flatten().max();
+        latest.and_then(|latest| latest.checked_add(KEPT).ok())
     }
 }
 
@@ -79,12 +89,10 @@ impl Record for BudgetRow {
 pub struct Rate {
     /// Calls in a period, at most.
     pub share: i64,
-    /// Permits at once after a quiet time.
-    pub burst: i64,
-    /// What one permit adds to `tat`, at its normal price.
-    pub permit: SignedDuration,
-    /// What it adds at present.
-    pub price: SignedDuration,
+    /// The period.
+    pub period: SignedDuration,
+    /// What a permit counts for at present, in hundredths of a call.
+    pub price: i64,
 }
 
 impl Rate {
@@ -92,70 +100,73 @@ impl Rate {
     #[must_use]
     pub fn of(share_percent: i64, database: Option<&Observed>, now: Timestamp) -> Self {
         let limit = database.map_or(LIMIT_DEFAULT, |seen| seen.limit.clamp(1, 1_000_000));
-        let period =
-            SignedDuration::from_mins(database.map_or(PERIOD_DEFAULT, |seen| seen.period_minutes.clamp(1, 1_440)));
+        let minutes = database.map_or(PERIOD_DEFAULT, |seen| seen.period_minutes.clamp(1, 1_440));
+        let period = SignedDuration::from_mins(minutes);
         let share = (limit * share_percent.clamp(1, 100) / 100).max(SHARE_MIN);
-        let burst = BURST.min(share / 2);
-        let span = nanos(period) + nanos(PERMIT_KEPT);
-        let refill = share - burst;
-        let permit = (span + refill - 1) / refill;
         let used = database.filter(|seen| is_recent(seen, period, now)).map_or(0, used_percent);
-        // Never more than the whole bucket, or nothing would ever be granted.
-        let price = price(permit, used).min(permit * burst);
-        Self { share, burst, permit: SignedDuration::from_nanos(permit), price: SignedDuration::from_nanos(price) }
+        Self { share, period, price: price(used) }
     }
 
-    /// How far `tat` may be ahead of now.
+    /// What so many permits count for, in calls.
     #[must_use]
-    pub fn depth(&self) -> SignedDuration {
-        SignedDuration::from_nanos(nanos(self.permit) * self.burst)
+    pub fn cost(&self, permits: u32) -> i64 {
+        (i64::from(permits) * self.price + PRICE - 1) / PRICE
+    }
+
+    /// How many permits there are for so many calls.
+    #[must_use]
+    pub fn permits(&self, calls: i64) -> u32 {
+        u32::try_from(calls.max(0) * PRICE / self.price).unwrap_or(u32::MAX)
     }
 }
 
 /// What a request for permits comes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// So many are granted, and `tat` becomes this.
+    /// So many are granted, and the window becomes this.
     Granted {
         /// At least one, at most what was wanted.
         permits: u32,
-        /// The bucket's new state.
-        tat: Timestamp,
+        /// What was taken of late, with these.
+        window: Window,
     },
     /// None before this has passed.
     Refused {
-        /// Until as many are there as are worth coming back for.
+        /// Until so much has left the window that as many are there as are worth coming back for.
         retry_after: SignedDuration,
     },
 }
 
 /// Decides on up to `wanted` permits. `worth` is how many there should be before it is worth coming back.
 #[must_use]
-pub fn decide(tat: Option<Timestamp>, now: Timestamp, rate: &Rate, wanted: u32, worth: u32) -> Decision {
-    let base = tat.map_or(now, |tat| tat.max(now));
-    let ahead = nanos(base.duration_since(now));
-    let (depth, price) = (nanos(rate.depth()), nanos(rate.price));
-    let room = (depth - ahead).max(0) / price;
-    let permits = u32::try_from(room).unwrap_or(u32::MAX).min(wanted);
+pub fn decide(window: &Window, now: Timestamp, rate: &Rate, wanted: u32, worth: u32) -> Decision {
+    let mut window = window.at(now, rate.period);
+    let taken = window.taken();
+    let permits = rate.permits(rate.share - taken).min(wanted);
     if permits > 0 {
-        let cost = SignedDuration::from_nanos(price * i64::from(permits));
-        return Decision::Granted { permits, tat: base.checked_add(cost).unwrap_or(Timestamp::MAX) };
+        window.add(now, rate.cost(permits));
+        return Decision::Granted { permits, window };
     }
-    let worth = i64::from(worth).clamp(1, depth / price);
-    Decision::Refused { retry_after: SignedDuration::from_nanos(ahead + price * worth - depth) }
+    // Never more than the share, or no window would ever be empty enough.
+    let room = rate.cost(worth.max(1)).min(rate.share);
+    Decision::Refused { retry_after: window.left(taken + room - rate.share, rate.period).duration_since(now) }
 }
 
-/// Takes up to `wanted` permits from the connection's bucket.
+/// Takes up to `wanted` permits out of the connection's share.
 pub(super) async fn take(place: &Place, share_percent: i64, wanted: u32, worth: u32) -> Result<u32, Denied> {
     for _ in 0..RACES_MAX {
         let row = row(place).await?;
         let now = place.clock.now();
-        let database = row.as_ref().and_then(|row| row.database);
-        let rate = Rate::of(share_percent, database.as_ref(), now);
-        match decide(row.as_ref().map(|row| row.tat), now, &rate, wanted, worth) {
-            Decision::Refused { retry_after } => return Err(refused(retry_after)),
-            Decision::Granted { permits, tat } => {
-                if put(place, row, |row| row.tat = tat).await? {
+        let rate = Rate::of(share_percent, row.as_ref().and_then(|row| row.database).as_ref(), now);
+        let pause = row.as_ref().and_then(|row| row.paused_until).map(|until| until.duration_since(now));
+        let empty = Window::default();
+        let window = row.as_ref().map_or(&empty, |row| &row.window);
+        match (pause.filter(SignedDuration::is_positive), decide(window, now, &rate, wanted, worth)) {
+            (Some(pause), Decision::Refused { retry_after }) => return Err(refused(pause.max(retry_after))),
+            (Some(pause), Decision::Granted { .. }) => return Err(refused(pause)),
+            (None, Decision::Refused { retry_after }) => return Err(refused(retry_after)),
+            (None, Decision::Granted { permits, window }) => {
+                if put(place, row, |row| row.window = window).await? {
                     return Ok(permits);
                 }
             }
@@ -165,17 +176,15 @@ pub(super) async fn take(place: &Place, share_percent: i64, wanted: u32, worth: 
 }
 
 /// Lets nobody take a permit for `pause`.
-pub(super) async fn back_off(place: &Place, share_percent: i64, pause: SignedDuration) -> Result<(), StorageError> {
+pub(super) async fn back_off(place: &Place, pause: SignedDuration) -> Result<(), StorageError> {
     for _ in 0..RACES_MAX {
         let row = row(place).await?;
-        let now = place.clock.now();
-        let rate = Rate::of(share_percent, row.as_ref().and_then(|row| row.database).as_ref(), now);
-        let empty_until = now.checked_add(pause + rate.depth()).unwrap_or(Timestamp::MAX);
-        if put(place, row, |row| row.tat = row.tat.max(empty_until)).await? {
+        let until = place.clock.now().checked_add(pause).unwrap_or(Timestamp::MAX);
+        if put(place, row, |row| row.paused_until = row.paused_until.max(Some(until))).await? {
             return Ok(());
         }
     }
-    tracing::warn!(connection.id = %place.connection, "a pause was not noted: the bucket is busy");
+    tracing::warn!(connection.id = %place.connection, "a pause was not noted: the budget's record is busy");
     Ok(())
 }
 
@@ -206,7 +215,7 @@ pub(super) async fn observe(place: &Place, threshold: &Threshold) -> Result<(), 
             return Ok(());
         }
     }
-    tracing::warn!(connection.id = %place.connection, "the database's use was not noted: the bucket is busy");
+    tracing::warn!(connection.id = %place.connection, "the database's use was not noted: the budget's record is busy");
     Ok(())
 }
 
@@ -214,7 +223,7 @@ async fn row(place: &Place) -> Result<Option<Versioned<BudgetRow>>, StorageError
     load(&*place.storage, &place.scope, &Key::Budget(place.partner.clone(), place.connection.clone())).await
 }
 
-/// Writes a changed bucket; false where somebody else was faster.
+/// Writes a changed record; false where somebody else was faster.
 async fn put(
     place: &Place,
     row: Option<Versioned<BudgetRow>>,
@@ -227,7 +236,8 @@ async fn put(
         }
         None => {
             let (partner, connection) = (place.partner.clone(), place.connection.clone());
-            let mut value = BudgetRow { partner, connection, tat: place.clock.now(), database: None };
+            let mut value =
+                BudgetRow { partner, connection, window: Window::default(), paused_until: None, database: None };
             change(&mut value);
             Write::create(&value)?
         }
@@ -244,12 +254,12 @@ fn refused(retry_after: SignedDuration) -> Denied {
 }
 
 /// Twice the price at 75 % of the database's use, five times at 90 %.
-fn price(permit: i64, used_percent: i64) -> i64 {
+fn price(used_percent: i64) -> i64 {
     if used_percent < SLOW_FROM_PERCENT {
-        return permit;
+        return PRICE;
     }
     let left = (100 - used_percent).max((100 - SLOW_FROM_PERCENT) / SLOWEST);
-    permit * (100 - SLOW_FROM_PERCENT) / left
+    PRICE * (100 - SLOW_FROM_PERCENT) / left
 }
 
 fn used_percent(seen: &Observed) -> i64 {
@@ -258,9 +268,4 @@ fn used_percent(seen: &Observed) -> i64 {
 
 fn is_recent(seen: &Observed, period: SignedDuration, now: Timestamp) -> bool {
     now.duration_since(seen.at) < period
-}
-
-/// Nanoseconds: durations here are at most a day, times a permit's cost at most 300 of them.
-fn nanos(time: SignedDuration) -> i64 {
-    i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
 }

@@ -7,19 +7,25 @@ use async_trait::async_trait;
 use autotask::metadata::Threshold;
 use autotask::{Method, Request, Response, Transport, TransportError};
 use domain::actor::Scope;
+use domain::budget::rate::BudgetRow;
 use domain::budget::slots::{HELD, SLOTS};
 use domain::budget::{BudgetExhausted, Governed, Limit, Mode, PATIENCE_BACKGROUND, PATIENCE_INTERACTIVE, exhausted};
 use domain::ports::{
     Clock, Config, Events, EventsError, Ids, OutEvent, Ports, Queue, QueueError, QueueName, SecretName, SecretVersion,
     Secrets, SecretsError, Storage,
 };
+use domain::records::{Key, Record, Versioned, Write, load};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use uuid::Uuid;
+
+/// A quarter of Autotask's default limit.
+const SHARE: usize = 2_500;
 
 /// Time that passes only when somebody waits.
 #[derive(Debug, Default)]
@@ -164,6 +170,11 @@ impl World {
     fn calls(&self) -> usize {
         self.autotask.calls.lock().unwrap().len()
     }
+
+    async fn budget(&self) -> Versioned<BudgetRow> {
+        let (key, scope) = (Key::Budget(partner("acme"), connection("con_1")), Scope::Partner(partner("acme")));
+        load(&*self.ports.storage, &scope, &key).await.unwrap().unwrap()
+    }
 }
 
 fn call(object: &str) -> Request {
@@ -183,11 +194,23 @@ fn not_now(result: Result<Response, TransportError>) -> BudgetExhausted {
     *exhausted(&error).unwrap_or_else(|| panic!("not our own budget: {error:?}"))
 }
 
+/// Most calls in any span of an hour; `calls` are in order.
+fn busiest_hour(calls: &[Timestamp]) -> usize {
+    let (mut first, mut most) = (0, 0);
+    for (last, call) in calls.iter().enumerate() {
+        while call.duration_since(calls[first]) > SignedDuration::from_hours(1) {
+            first += 1;
+        }
+        most = most.max(last + 1 - first);
+    }
+    most
+}
+
 #[tokio::test]
 async fn no_rolling_hour_passes_the_share_whoever_calls() {
     let world = World::new().await;
     let sessions = [0, 1, 2].map(|_| world.session(Mode::Background));
-    let hours = 1;
+    let hours = 3;
     let end = world.clock.now() + SignedDuration::from_hours(hours);
     let objects = ["Companies", "Contracts", "Services"];
     while world.clock.now() < end {
@@ -201,20 +224,67 @@ async fn no_rolling_hour_passes_the_share_whoever_calls() {
         world.clock.advance(wait.max(Duration::from_millis(50)));
     }
     let calls = world.autotask.calls.lock().unwrap().clone();
-    let hour = SignedDuration::from_hours(1);
-    let mut first = 0;
-    let mut most = 0;
-    for (last, call) in calls.iter().enumerate() {
-        while call.duration_since(calls[first]) > hour {
-            first += 1;
-        }
-        most = most.max(last + 1 - first);
-    }
-    assert!(most <= 2_500, "{most} calls in an hour");
-    let allowed = 300 + usize::try_from(hours).unwrap() * 2_200;
+    let most = busiest_hour(&calls);
+    assert!(most <= SHARE, "{most} calls in an hour");
+    let allowed = usize::try_from(hours).unwrap() * SHARE;
     assert!(calls.len() * 100 >= allowed * 95, "{} of {allowed} used", calls.len());
     let counted: u32 = sessions.iter().map(Governed::calls).sum();
     assert_eq!(usize::try_from(counted).unwrap(), calls.len());
+}
+
+#[tokio::test]
+async fn one_session_may_use_the_whole_share_at_once() {
+    let world = World::new().await;
+    let session = world.session(Mode::Background);
+    let begun = world.clock.now();
+    for _ in 0..SHARE {
+        session.send(call("Companies")).await.unwrap();
+    }
+    assert_eq!(world.clock.now(), begun, "nothing was waited for");
+    // 4, 8, 16, 32, then 50 at a time.
+    assert_eq!(world.budget().await.v, 4 + 49);
+    let refused = not_now(session.send(call("Companies")).await);
+    assert!((Duration::from_secs(3_600)..Duration::from_secs(3_700)).contains(&refused.retry_after), "{refused:?}");
+    world.clock.advance(refused.retry_after);
+    session.send(call("Companies")).await.unwrap();
+    assert_eq!(busiest_hour(&world.autotask.calls.lock().unwrap()), SHARE);
+}
+
+#[tokio::test]
+async fn a_session_with_slow_calls_wastes_few_permits() {
+    let world = World::new().await;
+    let session = world.session(Mode::Background);
+    for _ in 0..600 {
+        session.send(call("Companies")).await.unwrap();
+        world.clock.advance(Duration::from_millis(900));
+    }
+    let taken = world.budget().await.value.window.taken();
+    assert!((600..=660).contains(&taken), "{taken} permits for 600 calls");
+}
+
+#[tokio::test]
+async fn a_record_of_before_the_window_stops_nobody() {
+    /// As it was stored.
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Old {
+        partner: domain::PartnerId,
+        connection: domain::ConnectionId,
+        tat: Timestamp,
+        database: Option<domain::budget::rate::Observed>,
+    }
+    impl Record for Old {
+        const ENTITY: &'static str = "budget";
+        fn key(&self) -> Key {
+            Key::Budget(self.partner.clone(), self.connection.clone())
+        }
+    }
+    let world = World::new().await;
+    let tat = world.clock.now() + SignedDuration::from_hours(1);
+    let old = Old { partner: partner("acme"), connection: connection("con_1"), tat, database: None };
+    world.ports.storage.write(&Scope::Partner(partner("acme")), vec![Write::create(&old).unwrap()]).await.unwrap();
+    world.session(Mode::Interactive).send(call("Companies")).await.unwrap();
+    let row = world.budget().await;
+    assert_eq!((row.v, row.value.window.taken()), (2, 4));
 }
 
 #[tokio::test]
@@ -315,18 +385,21 @@ async fn a_long_stretch_of_calls_keeps_its_slot() {
 }
 
 #[tokio::test]
-async fn an_empty_bucket_is_told_at_once_and_says_when_it_has_something() {
+async fn a_used_up_share_is_told_at_once_and_says_when_it_has_something() {
     let world = World::new().await;
     let background = world.session(Mode::Background);
     let refused = loop {
         match background.send(call("Companies")).await {
-            Ok(_) => {}
+            Ok(_) => world.clock.advance(Duration::from_millis(700)),
             refused => break not_now(refused),
         }
     };
     assert_eq!(refused.limit, Limit::Hourly);
-    assert!((Duration::from_secs(5)..Duration::from_secs(60)).contains(&refused.retry_after), "{refused:?}");
-    assert!(world.calls() >= 300);
+    // The first minutes leave an hour after they were: what the run itself took is taken into account.
+    let first = world.autotask.calls.lock().unwrap()[0];
+    let comes = (world.clock.now() + SignedDuration::try_from(refused.retry_after).unwrap()).duration_since(first);
+    assert!((SignedDuration::from_mins(60)..SignedDuration::from_mins(62)).contains(&comes), "{refused:?}");
+    assert!(world.calls() >= SHARE * 95 / 100);
     world.clock.advance(refused.retry_after);
     let before = world.calls();
     for _ in 0..10 {
@@ -345,10 +418,10 @@ async fn a_busy_database_slows_every_session_down() {
     while world.session(Mode::Interactive).send(call(&format!("Object{sent}"))).await.is_ok() {
         sent += 1;
     }
-    // The bucket's 300 at five times the price, in batches of four of which each session uses one.
-    assert_eq!(sent, 300 / 5 / 4);
+    // The share at five times the price, in batches of four of which each session uses one.
+    assert_eq!(sent, SHARE / 5 / 4);
     session.observe(&seen(0)).await.unwrap();
-    world.clock.advance(Duration::from_secs(20));
+    world.clock.advance(Duration::from_secs(3_700));
     session.send(call("Companies")).await.unwrap();
 }
 
@@ -374,18 +447,12 @@ async fn permits_do_not_keep() {
     let world = World::new().await;
     let session = world.session(Mode::Background);
     session.send(call("Companies")).await.unwrap();
-    let bucket = async || {
-        let key = domain::records::Key::Budget(partner("acme"), connection("con_1"));
-        let scope = Scope::Partner(partner("acme"));
-        let row = domain::records::load::<domain::budget::rate::BudgetRow>(&*world.ports.storage, &scope, &key).await;
-        row.unwrap().unwrap().v
-    };
-    assert_eq!(bucket().await, 1);
+    assert_eq!(world.budget().await.v, 1);
     session.send(call("Companies")).await.unwrap();
-    assert_eq!(bucket().await, 1, "out of the first batch");
+    assert_eq!(world.budget().await.v, 1, "out of the first batch");
     world.clock.advance(Duration::from_secs(30));
     session.send(call("Companies")).await.unwrap();
-    assert_eq!(bucket().await, 2, "what was left is too old");
+    assert_eq!(world.budget().await.v, 2, "what was left is too old");
 }
 
 #[tokio::test]
