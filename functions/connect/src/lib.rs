@@ -4,6 +4,7 @@ mod connections;
 mod credentials;
 mod examples;
 mod lifecycle;
+mod operate;
 mod settings;
 mod setup;
 mod vendor_profile;
@@ -31,6 +32,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(setup::get_setup_progress))
         .routes(routes!(setup::get_setup_guide))
         .routes(routes!(setup::ensure_billing_code))
+        .routes(routes!(operate::get_budget))
+        .routes(routes!(operate::get_health))
         .routes(routes!(vendor_profile::get_vendor_profile, vendor_profile::put_vendor_profile))
 }
 

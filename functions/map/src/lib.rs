@@ -4,6 +4,7 @@ mod accounts;
 mod bulk;
 mod csv;
 mod mappings;
+mod pause;
 mod picker;
 mod views;
 
@@ -28,6 +29,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(mappings::put_mapping, mappings::delete_mapping))
         .routes(routes!(mappings::confirm_mapping))
         .routes(routes!(mappings::remap_mapping))
+        .routes(routes!(pause::pause_account))
+        .routes(routes!(pause::resume_account))
         .routes(routes!(csv::export_mappings))
         .routes(routes!(csv::import_mappings))
 }

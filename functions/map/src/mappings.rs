@@ -77,9 +77,9 @@ pub struct SavedView {
     warnings: Vec<NoteView>,
 }
 
-type Answer = ([(http::HeaderName, String); 1], Json<SavedView>);
+pub(crate) type Answer = ([(http::HeaderName, String); 1], Json<SavedView>);
 
-fn answer(account_id: AccountId, saved: Saved, warnings: Vec<mappings::Remark>) -> Answer {
+pub(crate) fn answer(account_id: AccountId, saved: Saved, warnings: Vec<mappings::Remark>) -> Answer {
     let Saved { mapping, changed } = saved;
     let v = mapping.v;
     let mapping = MappingView::of(Some(mapping), Vec::new(), None);

@@ -10,9 +10,12 @@
 //! [`exhausted`] finds it in a client's error. That is ours, not Autotask's: interactive callers answer it with
 //! `throttled` and `Retry-After`, workers with a delayed message.
 
+mod gauge;
 pub mod rate;
 pub mod slots;
 pub mod window;
+
+pub use gauge::{Gauge, gauge};
 
 use crate::actor::Scope;
 use crate::ids::{ConnectionId, PartnerId};

@@ -9,6 +9,7 @@ mod facts;
 mod import;
 mod list;
 mod matching;
+mod pause;
 mod put;
 mod record;
 mod runs;
@@ -27,6 +28,7 @@ pub use csv::{COLUMNS, IMPORT_BYTES_MAX, IMPORT_ROWS_MAX, export, status_text};
 pub use facts::{ContractFacts, LineFacts, Remark};
 pub use import::{ImportOutcome, ImportRow, dry_run, start_import};
 pub use list::{AccountPage, AccountQuery, AccountRow, LineNow, StatusFilter, list_accounts};
+pub use pause::set_paused;
 pub use put::Saved;
 pub use record::{
     Broken, CompanyRef, CompanyTaken, ContractRef, LineTaken, MappedLine, Mapping, MappingSource, MappingStatus,

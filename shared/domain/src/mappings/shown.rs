@@ -17,5 +17,6 @@ pub(super) fn shown(mapping: &Mapping) -> Value {
         "contract_id": mapping.contract.as_ref().map(|c| c.id),
         "lines": lines,
         "source": mapping.source,
+        "paused": mapping.paused,
     })
 }

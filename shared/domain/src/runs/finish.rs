@@ -1,6 +1,6 @@
 //! Ending a run, and what the world is told about it.
 
-use super::{Run, RunKind, RunMode, RunState, Totals, lease};
+use super::{Run, RunKind, RunMode, RunState, Totals, lease, line_events};
 use crate::actor::{Actor, Scope};
 use crate::change::Change;
 use crate::issues::{self, Subject};
@@ -81,6 +81,7 @@ async fn write(ports: &Ports, scope: &Scope, actor: &Actor, run: &Run, v: u64, b
     for name in events(run) {
         change = change.event(name, event_data(run))?;
     }
+    change = line_events::tell(change, ports, scope, run).await?;
     if run.state == RunState::Done && run.kind == RunKind::SeatSync && run.accounts.is_none() {
         let on = Subject { partner: &run.partner, connection: &run.connection, subject: SUBJECT };
         change = issues::resolve(change, ports, scope, on, Code::RunPartial).await?;

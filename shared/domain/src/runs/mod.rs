@@ -7,6 +7,7 @@ mod apply;
 mod cancel;
 mod finish;
 mod lease;
+mod line_events;
 pub mod lines;
 mod lost;
 mod orphans;

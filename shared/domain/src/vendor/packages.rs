@@ -52,7 +52,13 @@ pub async fn put_package(
     let wanted = checked(id, input)?;
     let put: Put<Package> = unless_overtaken!(if_match, try_put(ports, scope, &wanted, if_match).await)?;
     if put.outcome != PutOutcome::Unchanged {
-        tracing::info!(package.id = %id, actor = actor.who, request.id = actor.request_id, "saved a package");
+        tracing::info!(
+            audit = true,
+            actor.who,
+            request_id = actor.request_id,
+            package.id = %id,
+            "a package of the catalogue was changed"
+        );
     }
     Ok(put)
 }

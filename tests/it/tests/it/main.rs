@@ -7,6 +7,7 @@ mod bootstrap;
 mod budget;
 #[path = "connect/mod.rs"]
 mod connect_function;
+mod conventions;
 mod edge;
 #[path = "intake.rs"]
 mod intake_function;

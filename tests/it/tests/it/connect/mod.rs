@@ -2,6 +2,7 @@
 
 mod create;
 mod end;
+mod operate;
 mod relink;
 mod secrets;
 mod settings;

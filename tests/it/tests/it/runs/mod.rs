@@ -2,9 +2,11 @@
 
 mod apply;
 mod cancel;
+mod paused;
 mod reconciliation;
 mod reports;
 mod start;
+mod told;
 
 use domain::Role;
 use domain::records::Collection;

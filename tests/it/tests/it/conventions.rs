@@ -1,0 +1,356 @@
+//! What `requirements.md` 5.1 promises of every route, held against every route that the API's description names: one
+//! row of the audit trail for each change, idempotency keys, versions, request ids, pages.
+
+use crate::template::root;
+use domain::change::AuditRow;
+use domain::ids::{AccountId, LineRef, PackageId};
+use domain::mappings::{CompanyRef, ContractRef, MappedLine, Mapping, MappingSource, MappingStatus};
+use domain::records::Collection;
+use domain::{ConnectionId, Role};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use testkit::{Api, Line, PACKAGE, Reply, SECRET, USERNAME, World};
+
+/// The month in which worlds begin; no test here gets out of it.
+const MONTH: &str = "2026-11";
+/// Routes that change nothing of ours, although they are POSTs.
+const ASKS_ONLY: &[&str] = &["POST /v1/zones/discover"];
+/// Routes whose change belongs to no partner: it stands in the log instead, marked `audit`.
+const VENDORS_OWN: &[&str] = &["PUT /v1/vendor/profile", "PUT /v1/packages/{package}"];
+/// Puts that are ordered by something of their own: the newest `as_of` stays.
+const ORDERED_OTHERWISE: &[&str] = &["PUT /v1/usage/{partner}/{account}/{package}"];
+/// Lists that are short by nature: at most a few connections, 50 companies, 200 lines, the contracts of one company,
+/// the lines of one contract; and a report that is read as a whole.
+const SHORT_LISTS: &[&str] = &[
+    "/v1/connections",
+    "/v1/connections/{cid}/autotask/companies",
+    "/v1/connections/{cid}/autotask/companies/{company_id}/contracts",
+    "/v1/connections/{cid}/autotask/contracts/{contract_id}/services",
+    "/v1/connections/{cid}/reconciliation",
+    "/v1/vendor/lines",
+];
+
+/// (method, path, description) of every operation.
+fn operations() -> Vec<(String, String, Value)> {
+    let text = std::fs::read_to_string(root().join("openapi.json")).unwrap();
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let mut all = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            all.push((method.to_uppercase(), path.clone(), operation.clone()));
+        }
+    }
+    all
+}
+
+fn takes(operation: &Value, name: &str) -> bool {
+    operation["parameters"].as_array().into_iter().flatten().any(|parameter| {
+        parameter["name"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(name))
+            || parameter["$ref"].as_str().is_some_and(|own| own.ends_with(&name.replace('-', "")))
+    })
+}
+
+#[test]
+fn every_post_takes_an_idempotency_key_and_every_other_change_a_version() {
+    let mut lacking = Vec::new();
+    for (method, path, operation) in operations() {
+        let route = format!("{method} {path}");
+        let lacks = match method.as_str() {
+            "POST" => !takes(&operation, "Idempotency-Key"),
+            "GET" => false,
+            _ => !takes(&operation, "If-Match") && !ORDERED_OTHERWISE.contains(&route.as_str()),
+        };
+        if lacks {
+            lacking.push(route);
+        }
+    }
+    assert_eq!(lacking, Vec::<String>::new());
+}
+
+#[test]
+fn every_list_that_can_be_long_comes_in_pages() {
+    let mut lacking = Vec::new();
+    for (method, path, operation) in operations() {
+        let example = &operation["responses"]["200"]["content"]["application/json"]["example"];
+        let is_list = method == "GET" && example["items"].is_array();
+        if is_list
+            && !SHORT_LISTS.contains(&path.as_str())
+            && !(takes(&operation, "limit") && takes(&operation, "cursor"))
+        {
+            lacking.push(path);
+        }
+    }
+    assert_eq!(lacking, Vec::<String>::new());
+}
+
+/// Everything that has been called in a world, and what it left in the audit trail.
+struct Trail {
+    world: World,
+    called: BTreeSet<String>,
+    connections: Vec<ConnectionId>,
+    calls: usize,
+}
+
+impl Trail {
+    async fn new() -> Self {
+        let world = testkit::world().await;
+        let connections = vec![world.connection.clone()];
+        Self { world, called: BTreeSet::new(), connections, calls: 0 }
+    }
+
+    async fn rows(&self) -> Vec<AuditRow> {
+        let month = || MONTH.to_owned();
+        let partner = &self.world.partner;
+        let mut rows = self.world.load_all::<AuditRow>(&Collection::Audit(partner.clone(), None, month())).await;
+        for connection in &self.connections {
+            let of = Collection::Audit(partner.clone(), Some(connection.clone()), month());
+            rows.extend(self.world.load_all::<AuditRow>(&of).await);
+        }
+        rows
+    }
+
+    /// Calls a route (`PUT /v1/partners/{partner}` with its parameters written out in `path`) and checks that it leaves
+    /// so many rows, all of this request and of this caller; then repeats a POST under the same key, which leaves none.
+    async fn leaves(&mut self, route: &str, role: Role, path: &str, body: Value, rows: usize) -> Reply {
+        let (method, _) = route.split_once(' ').unwrap();
+        self.called.insert(route.to_owned());
+        self.calls += 1;
+        let request_id = format!("req_conventions_{}", self.calls);
+        let before = self.rows().await.len();
+        let key = format!("key-{}", self.calls);
+        let api = self.world.api(role).header("x-request-id", &request_id).header("idempotency-key", &key);
+        let reply = send(&api, method, path, &body).await;
+        assert!(reply.is_success(), "{route}: {} {}", reply.status, reply.text);
+        assert_eq!(reply.header("x-request-id"), Some(request_id.as_str()), "{route}");
+        if route == "POST /v1/connections" {
+            self.connections.push(ConnectionId::new(reply.json["id"].as_str().unwrap()).unwrap());
+        }
+        let all = self.rows().await;
+        let left: Vec<_> = all.iter().filter(|row| row.actor.request_id == request_id).collect();
+        let actions: Vec<_> = left.iter().map(|row| (row.action.as_str(), row.subject.as_str())).collect();
+        assert_eq!((left.len(), all.len() - before), (rows, rows), "{route} left {actions:?}");
+        assert!(left.iter().all(|row| row.actor.role == role && row.actor.who == format!("user-{}", role.as_str())));
+        if VENDORS_OWN.contains(&route) {
+            let marked = self.world.logs().lines_with(&request_id);
+            assert!(marked.iter().any(|line| line.contains("\"audit\":true")), "{route}: {marked:?}");
+        }
+        if method == "POST" {
+            let again = send(&api, method, path, &body).await;
+            assert_eq!(again.header("idempotent-replayed"), Some("true"), "{route}");
+            assert_eq!((again.status, &again.text), (reply.status, &reply.text), "{route}");
+            assert_eq!(self.rows().await.len(), all.len(), "{route}: a repeat was carried out");
+        }
+        reply
+    }
+
+    async fn drain(&self) {
+        self.world.drain().await;
+    }
+}
+
+async fn send(api: &Api<'_>, method: &str, path: &str, body: &Value) -> Reply {
+    match (method, body) {
+        ("POST", Value::String(text)) => {
+            api.clone().header("content-type", "text/csv").send(method, path, text.as_bytes()).await
+        }
+        ("POST", _) => api.post(path, body.clone()).await,
+        ("PUT", _) => api.put(path, body.clone()).await,
+        ("PATCH", _) => api.patch(path, body.clone()).await,
+        ("DELETE", _) => api.delete(path).await,
+        _ => panic!("{method} changes nothing"),
+    }
+}
+
+fn suggested(world: &World, account: &str, line: &Line) -> Mapping {
+    Mapping {
+        partner: world.partner.clone(),
+        connection: world.connection.clone(),
+        account: AccountId::new(account).unwrap(),
+        status: MappingStatus::Suggested,
+        company: Some(CompanyRef { id: line.company_id, name: "A company".to_owned() }),
+        contract: Some(ContractRef { id: line.contract_id, name: "A contract".to_owned(), start: None, end: None }),
+        lines: vec![MappedLine {
+            package_id: PackageId::new(PACKAGE).unwrap(),
+            line: LineRef::service(line.line.id),
+            service_id: line.service_id,
+            service_name: "A service".to_owned(),
+            overwrite_cost: None,
+        }],
+        source: MappingSource::Email,
+        broken: None,
+        paused: false,
+        confirmed_at: None,
+        updated_at: world.clock.now(),
+    }
+}
+
+/// What the vendor's back end and its administrator change.
+async fn vendors_side(trail: &mut Trail) {
+    let partner = trail.world.partner.clone();
+    let at = |rest: &str| format!("/v1/partners/{partner}{rest}");
+    let account = |name: &str| json!({"name": name, "packages": [{"id": PACKAGE}]});
+    let profile = json!({"integration_vendor": "Sentinel", "support_address": "help@vendor.example"});
+    trail.leaves("PUT /v1/vendor/profile", Role::VendorAdmin, "/v1/vendor/profile", profile, 0).await;
+    let body = json!({"name": "Acme IT Services", "time_zone": "UTC"});
+    trail.leaves("PUT /v1/partners/{partner}", Role::Service, &at(""), body, 1).await;
+    let body = json!({"name": "Phishing", "metric": "user"});
+    trail.leaves("PUT /v1/packages/{package}", Role::Service, "/v1/packages/phishing", body, 0).await;
+    let body = json!({"packages": [PACKAGE, "phishing"]});
+    trail.leaves("PUT /v1/partners/{partner}/packages", Role::Service, &at("/packages"), body, 1).await;
+    let one = "PUT /v1/partners/{partner}/accounts/{account}";
+    trail.leaves(one, Role::Service, &at("/accounts/b1"), account("Blue Kite"), 1).await;
+    let batch: Vec<Value> = ["b2", "b3"]
+        .iter()
+        .map(|id| json!({"partner": partner, "account_id": id, "name": id, "packages": [{"id": PACKAGE}]}))
+        .collect();
+    // One row for each account that changes.
+    trail.leaves("POST /v1/accounts/batch", Role::Service, "/v1/accounts/batch", json!({"items": batch}), 2).await;
+    let count = json!({"active": 7, "as_of": "2026-11-20T09:00:00Z"});
+    let path = format!("/v1/usage/{partner}/b1/{PACKAGE}");
+    trail.leaves("PUT /v1/usage/{partner}/{account}/{package}", Role::Service, &path, count, 1).await;
+    let items: Vec<Value> = ["b1", "b2"]
+        .iter()
+        .map(|id| json!({"partner": partner, "account_id": id, "package_id": PACKAGE, "active": 9, "as_of": "2026-11-20T10:00:00Z"}))
+        .collect();
+    trail.leaves("POST /v1/usage/batch", Role::Service, "/v1/usage/batch", json!({"items": items}), 2).await;
+    let gone = "DELETE /v1/partners/{partner}/accounts/{account}";
+    trail.leaves(gone, Role::Service, &at("/accounts/b3"), Value::Null, 1).await;
+}
+
+/// What a person changes of mappings.
+async fn mappings(trail: &mut Trail, lines: &[Line]) {
+    const BILLING: Role = Role::PartnerBilling;
+    const OF: &str = "/v1/connections/{cid}/company-mappings/{account_id}";
+    let (first, second) = (&lines[0], &lines[1]);
+    trail.world.put(&suggested(&trail.world, "b1", first)).await;
+    trail.leaves(&format!("POST {OF}/confirm"), BILLING, "C/company-mappings/b1/confirm", Value::Null, 1).await;
+    trail.world.put(&suggested(&trail.world, "b2", second)).await;
+    let bulk = "POST /v1/connections/{cid}/company-mappings/bulk-confirm";
+    let body = json!({"account_ids": ["b1", "b2"]});
+    trail.leaves(bulk, BILLING, "C/company-mappings/bulk-confirm", body, 1).await;
+    trail.leaves(&format!("POST {OF}/pause"), BILLING, "C/company-mappings/b1/pause", Value::Null, 1).await;
+    trail.leaves(&format!("POST {OF}/resume"), BILLING, "C/company-mappings/b1/resume", Value::Null, 1).await;
+    let body = json!({"company_id": first.company_id});
+    trail.leaves(&format!("PUT {OF}"), BILLING, "C/company-mappings/b1", body, 1).await;
+    let body = json!({"to_contract_id": first.contract_id});
+    trail.leaves(&format!("POST {OF}/remap"), BILLING, "C/company-mappings/b1/remap", body, 1).await;
+    for account in ["b1", "b2"] {
+        let path = format!("C/company-mappings/{account}");
+        trail.leaves(&format!("DELETE {OF}"), BILLING, &path, Value::Null, 1).await;
+    }
+    let automap = "POST /v1/connections/{cid}/company-mappings/auto-map";
+    trail.leaves(automap, BILLING, "C/company-mappings/auto-map", json!({"rerun": false}), 1).await;
+    trail.drain().await;
+    let csv = trail.world.api(BILLING).get("C/mappings.csv").await.text;
+    let import = "POST /v1/connections/{cid}/mappings/import";
+    trail.leaves(import, BILLING, "C/mappings/import", json!(csv), 1).await;
+    trail.drain().await;
+}
+
+/// What a person starts and stops.
+async fn runs(trail: &mut Trail, lines: &[Line]) {
+    const BILLING: Role = Role::PartnerBilling;
+    const RUNS: &str = "/v1/connections/{cid}/runs";
+    let start = format!("POST {RUNS}");
+    let preview = json!({"kind": "seat_sync", "mode": "preview"});
+    let waiting = trail.leaves(&start, BILLING, "C/runs", preview.clone(), 1).await;
+    let path = format!("C/runs/{}/cancel", waiting.json["run_id"].as_str().unwrap());
+    trail.leaves(&format!("POST {RUNS}/{{rid}}/cancel"), BILLING, &path, Value::Null, 1).await;
+    trail.world.usage(&lines[0], 60).await;
+    let planned = trail.leaves(&start, BILLING, "C/runs", preview, 1).await;
+    trail.drain().await;
+    let id = planned.json["run_id"].as_str().unwrap();
+    let hash = trail.world.api(BILLING).get(&format!("C/runs/{id}")).await.expect(200)["plan_hash"].clone();
+    let path = format!("C/runs/{id}/apply");
+    trail.leaves(&format!("POST {RUNS}/{{rid}}/apply"), BILLING, &path, json!({"plan_hash": hash}), 1).await;
+    trail.drain().await;
+    let path = format!("C/runs/{id}/retry-failed");
+    let body = json!({"reason": "ticket 4711"});
+    trail.leaves(&format!("POST {RUNS}/{{rid}}/retry-failed"), Role::VendorSupport, &path, body, 1).await;
+    trail.drain().await;
+}
+
+/// What an administrator does with the connection, to its end and a new beginning.
+async fn connection(trail: &mut Trail) {
+    const ADMIN: Role = Role::PartnerAdmin;
+    const C: &str = "/v1/connections/{cid}";
+    let row = json!({"name": "Software as a Service", "useType": 5, "isActive": true});
+    trail.world.sim.insert(trail.world.ci, "BillingCodes", &[row]).unwrap();
+    let ensure = format!("POST {C}/billing-codes/ensure");
+    trail.leaves(&ensure, ADMIN, "C/billing-codes/ensure", Value::Null, 1).await;
+    trail.leaves(&format!("POST {C}/test"), ADMIN, "C/test", Value::Null, 1).await;
+    let probe = format!("POST {C}/permissions/probe");
+    trail.leaves(&probe, ADMIN, "C/permissions/probe", Value::Null, 1).await;
+    let body = json!({"guards": {"max_units": 30}, "email": "billing@acme.example"});
+    trail.leaves(&format!("PATCH {C}/settings"), ADMIN, "C/settings", body, 1).await;
+    trail.leaves(&format!("POST {C}/pause"), ADMIN, "C/pause", Value::Null, 1).await;
+    trail.leaves(&format!("POST {C}/resume"), ADMIN, "C/resume", Value::Null, 1).await;
+    let login = json!({"username": USERNAME, "secret": SECRET});
+    trail.leaves(&format!("POST {C}/relink"), ADMIN, "C/relink", login.clone(), 1).await;
+    trail.leaves(&format!("DELETE {C}"), ADMIN, "C", Value::Null, 1).await;
+    trail.leaves("POST /v1/connections", ADMIN, "/v1/connections", login, 1).await;
+    let body = json!({"username": USERNAME});
+    trail.leaves("POST /v1/zones/discover", ADMIN, "/v1/zones/discover", body, 0).await;
+}
+
+#[tokio::test]
+async fn every_change_leaves_one_row_of_the_audit_trail_and_its_repeat_none() {
+    let mut trail = Trail::new().await;
+    let lines = trail.world.lines(6).await;
+    let spare = trail.world.lines(2).await;
+    // The spare ones' accounts give them up, so that others can take them.
+    for line in &spare {
+        let path = format!("C/company-mappings/{}", line.account);
+        trail.world.api(Role::PartnerBilling).delete(&path).await.assert_status(204);
+    }
+    vendors_side(&mut trail).await;
+    mappings(&mut trail, &spare).await;
+    runs(&mut trail, &lines).await;
+    connection(&mut trail).await;
+    let all: BTreeSet<String> = operations()
+        .into_iter()
+        .filter(|(method, ..)| method != "GET")
+        .map(|(method, path, _)| format!("{method} {path}"))
+        .collect();
+    let missing: Vec<_> = all.difference(&trail.called).collect();
+    assert!(missing.is_empty(), "changes that this test does not make: {missing:?}");
+    assert!(trail.called.is_subset(&all) && ASKS_ONLY.iter().all(|route| all.contains(*route)));
+}
+
+#[tokio::test]
+async fn a_change_of_an_outdated_version_changes_nothing_wherever_a_version_is_taken() {
+    let world = testkit::world().await;
+    let line = world.lines(1).await.remove(0);
+    let api = |role| world.api(role).header("if-match", "\"77\"");
+    let partner = &world.partner;
+    let mapping = format!("C/company-mappings/{}", line.account);
+    let account = format!("/v1/partners/{partner}/accounts/{}", line.account);
+    let (billing, admin, service) = (Role::PartnerBilling, Role::PartnerAdmin, Role::Service);
+    let profile = json!({"integration_vendor": "Other", "support_address": "other@vendor.example"});
+    for (role, method, path, body) in [
+        (admin, "PATCH", "C/settings".to_owned(), json!({"overwrite_cost": true})),
+        (admin, "POST", "C/pause".to_owned(), Value::Null),
+        (admin, "POST", "C/relink".to_owned(), json!({"username": USERNAME, "secret": SECRET})),
+        (admin, "DELETE", "C".to_owned(), Value::Null),
+        (billing, "PUT", mapping.clone(), json!({"company_id": line.company_id})),
+        (billing, "POST", format!("{mapping}/confirm"), Value::Null),
+        (billing, "POST", format!("{mapping}/pause"), Value::Null),
+        (billing, "POST", format!("{mapping}/remap"), json!({"to_contract_id": line.contract_id})),
+        (billing, "DELETE", mapping.clone(), Value::Null),
+        (service, "PUT", format!("/v1/partners/{partner}"), json!({"name": "Other", "time_zone": "UTC"})),
+        (service, "PUT", format!("/v1/packages/{PACKAGE}"), json!({"name": "Other", "metric": "user"})),
+        (service, "PUT", format!("/v1/partners/{partner}/packages"), json!({"packages": [PACKAGE]})),
+        (service, "PUT", account.clone(), json!({"name": "Other", "packages": []})),
+        (service, "DELETE", account.clone(), Value::Null),
+        (Role::VendorAdmin, "PUT", "/v1/vendor/profile".to_owned(), profile),
+    ] {
+        let reply = send(&api(role), method, &path, &body).await;
+        assert_eq!(
+            (reply.status, reply.json["code"].as_str()),
+            (412, Some("precondition_failed")),
+            "{method} {path}: {}",
+            reply.text
+        );
+    }
+    assert!(world.writes().is_empty());
+}
