@@ -37,8 +37,8 @@ pub(crate) struct BudgetView {
     /// Calls that we make in a period, at most.
     #[schema(example = 2_500)]
     share: i64,
-    /// Calls that may be made at once now.
-    #[schema(example = 300)]
+    /// Calls that are left of it now.
+    #[schema(example = 2_310)]
     available_now: u32,
     /// Seconds until the next call, where none may be made now.
     retry_after_seconds: Option<u64>,
@@ -57,7 +57,7 @@ pub(crate) struct BudgetView {
     tag = "connections",
     params(("cid" = String, Path, example = "con_0199a7c0-b1f0-7c3e-9d3f-1f0a2b4c6d8e")),
     responses(
-        (status = 200, description = "The gauge", body = BudgetView, example = json!({"share_percent": 25, "share": 2500, "available_now": 300, "retry_after_seconds": null, "slowed": false, "database": {"limit": 10000, "period_minutes": 60, "used": 812, "seen_at": "2026-12-01T00:15:02Z"}})),
+        (status = 200, description = "The gauge", body = BudgetView, example = json!({"share_percent": 25, "share": 2500, "available_now": 2310, "retry_after_seconds": null, "slowed": false, "database": {"limit": 10000, "period_minutes": 60, "used": 812, "seen_at": "2026-12-01T00:15:02Z"}})),
         (status = 404, description = "`not_found`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

@@ -7,6 +7,7 @@ use crate::ids::{ConnectionId, PartnerId};
 use crate::ports::Ports;
 use crate::problem::Result;
 use crate::records::{Key, load};
+use jiff::SignedDuration;
 use std::time::Duration;
 
 /// How much of Autotask's hourly limit there is for a connection.
@@ -16,7 +17,7 @@ pub struct Gauge {
     pub share_percent: i64,
     /// Our calls in a period, at most.
     pub share: i64,
-    /// Calls that may be made at once now.
+    /// Calls that are left of it now.
     pub available: u32,
     /// When the next call may be made, where none may be now.
     pub retry_after: Option<Duration>,
@@ -36,10 +37,15 @@ pub async fn gauge(ports: &Ports, scope: &Scope, partner: &PartnerId, connection
     let row = load::<BudgetRow>(&*ports.storage, scope, &key).await?.map(|found| found.value);
     let (now, database) = (ports.clock.now(), row.as_ref().and_then(|row| row.database));
     let rate = Rate::of(share_percent, database.as_ref(), now);
-    let (available, retry_after) = match decide(row.map(|row| row.tat), now, &rate, u32::MAX, 1) {
-        Decision::Granted { permits, .. } => (permits, None),
-        Decision::Refused { retry_after } => (0, Some(retry_after.unsigned_abs())),
+    let pause = row.as_ref().and_then(|row| row.paused_until).map(|until| until.duration_since(now));
+    let pause = pause.filter(SignedDuration::is_positive);
+    let window = row.map(|row| row.window).unwrap_or_default();
+    let (available, retry_after) = match (pause, decide(&window, now, &rate, u32::MAX, 1)) {
+        (None, Decision::Granted { permits, .. }) => (permits, None),
+        (None, Decision::Refused { retry_after }) => (0, Some(retry_after)),
+        (Some(pause), Decision::Granted { .. }) => (0, Some(pause)),
+        (Some(pause), Decision::Refused { retry_after }) => (0, Some(pause.max(retry_after))),
     };
-    let slowed = rate.price > rate.permit;
+    let (retry_after, slowed) = (retry_after.map(SignedDuration::unsigned_abs), rate.is_slowed());
     Ok(Gauge { share_percent, share: rate.share, available, retry_after, slowed, database })
 }

@@ -107,6 +107,12 @@ impl Rate {
         Self { share, period, price: price(used) }
     }
 
+    /// Whether permits count for more than a call, as the database is busy.
+    #[must_use]
+    pub fn is_slowed(&self) -> bool {
+        self.price > PRICE
+    }
+
     /// What so many permits count for, in calls.
     #[must_use]
     pub fn cost(&self, permits: u32) -> i64 {
