@@ -290,7 +290,7 @@ impl Governed {
     async fn batch(&self, wanted: u32) -> Result<u32, Denied> {
         let mut patience = Patience(self.mode.patience());
         loop {
-            match rate::take(&self.place, self.share_percent, wanted, self.mode.worth()).await {
+            match rate::take(&self.place, self.share_percent, wanted, self.mode).await {
                 Ok(granted) => return Ok(granted),
                 Err(denied) => patience.wait(&*self.place.clock, denied).await?,
             }

@@ -10,7 +10,7 @@
 //! the window, up to an hour later, for people too. At steady use at least 95 % of the share are made in an hour.
 
 use super::window::Window;
-use super::{BudgetExhausted, Denied, Limit, Place, RACES_MAX, RETRY_SOON};
+use super::{BudgetExhausted, Denied, Limit, Mode, Place, RACES_MAX, RETRY_SOON};
 use crate::ids::{ConnectionId, PartnerId};
 use crate::ports::StorageError;
 use crate::records::{Key, Record, Versioned, Write, load};
@@ -84,6 +84,10 @@ impl Record for BudgetRow {
     }
 }
 
+/// Part of a share, in per cent, that workers leave to people: a page works while a very long run waits for its next
+/// hour. A run of 2,000 changes still fits the default share's rest.
+pub const KEPT_PERCENT: i64 = 2;
+
 /// What a share comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
@@ -105,6 +109,15 @@ impl Rate {
         let share = (limit * share_percent.clamp(1, 100) / 100).max(SHARE_MIN);
         let used = database.filter(|seen| is_recent(seen, period, now)).map_or(0, used_percent);
         Self { share, period, price: price(used) }
+    }
+
+    /// The part of it that is open to this kind of work: workers leave [`KEPT_PERCENT`] to people.
+    #[must_use]
+    pub fn open_to(self, mode: Mode) -> Self {
+        match mode {
+            Mode::Interactive => self,
+            Mode::Background => Self { share: (self.share - self.share * KEPT_PERCENT / 100).max(SHARE_MIN), ..self },
+        }
     }
 
     /// Whether permits count for more than a call, as the database is busy.
@@ -159,15 +172,15 @@ pub fn decide(window: &Window, now: Timestamp, rate: &Rate, wanted: u32, worth: 
 }
 
 /// Takes up to `wanted` permits out of the connection's share.
-pub(super) async fn take(place: &Place, share_percent: i64, wanted: u32, worth: u32) -> Result<u32, Denied> {
+pub(super) async fn take(place: &Place, share_percent: i64, wanted: u32, mode: Mode) -> Result<u32, Denied> {
     for _ in 0..RACES_MAX {
         let row = row(place).await?;
         let now = place.clock.now();
-        let rate = Rate::of(share_percent, row.as_ref().and_then(|row| row.database).as_ref(), now);
+        let rate = Rate::of(share_percent, row.as_ref().and_then(|row| row.database).as_ref(), now).open_to(mode);
         let pause = row.as_ref().and_then(|row| row.paused_until).map(|until| until.duration_since(now));
         let empty = Window::default();
         let window = row.as_ref().map_or(&empty, |row| &row.window);
-        match (pause.filter(SignedDuration::is_positive), decide(window, now, &rate, wanted, worth)) {
+        match (pause.filter(SignedDuration::is_positive), decide(window, now, &rate, wanted, mode.worth())) {
             (Some(pause), Decision::Refused { retry_after }) => return Err(refused(pause.max(retry_after))),
             (Some(pause), Decision::Granted { .. }) => return Err(refused(pause)),
             (None, Decision::Refused { retry_after }) => return Err(refused(retry_after)),
