@@ -3,7 +3,6 @@
 mod calls;
 mod decisions;
 mod faults;
-mod schedules;
 
 use domain::runs::{Run, RunLine, RunMode, RunState, StartRun, Trigger, lines as run_lines};
 use domain::{Actor, Role};

@@ -29,6 +29,7 @@ const STATUSES: &[(u16, &[&str])] = &[
             "held_zero",
             "run_stopped",
             "period_already_billed",
+            "period_not_visible",
             "plan_stale",
             "write_unverified",
             "drift_detected",

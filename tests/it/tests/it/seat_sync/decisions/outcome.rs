@@ -42,7 +42,7 @@ async fn one_line_that_autotask_refuses_does_not_stop_the_others() {
     assert!(report[1..].iter().all(|line| line.state == LineState::Changed));
     assert_eq!(units(&world, &lines), [10, 12, 12, 12]);
     assert_eq!(adjustments(&world).len(), 4, "a refusal is not tried again");
-    assert_eq!(billing_events(&world), ["billing.run_partial"]);
+    assert_eq!(billing_events(&world), ["billing.run_partial", "billing.line_written"]);
 }
 
 #[tokio::test]
@@ -98,7 +98,7 @@ async fn a_feed_that_counts_nothing_anywhere_writes_nothing_and_opens_one_issue(
     assert!(adjustments(&world).is_empty());
     assert_eq!(last_run(&world).await.state, RunState::Stopped);
     assert_eq!(issues(&world).await, [("seat_sync".to_owned(), Code::RunStopped, IssueState::Open, 1)]);
-    assert_eq!(billing_events(&world), ["billing.run_held"]);
+    assert_eq!(billing_events(&world), ["billing.run_held", "billing.line_held"]);
 
     for line in &lines {
         world.usage(line, 10).await;
@@ -117,7 +117,13 @@ async fn every_run_says_on_the_bus_how_it_ended() {
     worked_off(&world).await;
     manual(&world, RunMode::Apply).await;
     worked_off(&world).await;
-    let expected = ["billing.run_completed", "billing.run_planned", "billing.run_partial", "billing.run_held"];
+    let expected = [
+        "billing.run_completed",
+        "billing.run_planned",
+        "billing.run_partial",
+        "billing.run_held",
+        "billing.line_held",
+    ];
     assert_eq!(billing_events(&world), expected);
     let event = &world.published("billing.run_partial")[0];
     let run = last_run(&world).await;
