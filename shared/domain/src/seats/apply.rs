@@ -5,16 +5,18 @@ use super::sources::load_ledger;
 use crate::actor::Scope;
 use crate::autotask_session::Session;
 use crate::budget::exhausted;
+use crate::connections::settings::SettingsRecord;
+use crate::connections::{Connection, ConnectionStatus};
 use crate::ids::{ConnectionId, LineKind, LineRef, PartnerId, RunId};
 use crate::ports::{Deadline, Ports, Read, StorageError};
 use crate::problem::{Error, Result};
-use crate::records::{Expect, Key, Versioned, Write, load};
+use crate::records::{Expect, Key, Record, Versioned, Write, load};
 use crate::runs::Run;
 use crate::units::{Action, Answer, Event, Look, Order, Task, UnitLine, Verdict, Want, step};
 use autotask::{ContractServiceAdjustment, ContractServiceBundleAdjustment, Id};
-use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -52,6 +54,8 @@ pub(super) struct Applied {
     pub verdicts: BTreeMap<LineRef, Verdict>,
     /// Lines that can be judged from a time on.
     pub waiting: BTreeMap<LineRef, Timestamp>,
+    /// Lines whose change Autotask answered with yes, read back or not.
+    pub acked: BTreeSet<LineRef>,
     /// Lines that were not begun, or not ended: another invocation goes on after this pause.
     pub hand_on: Option<Duration>,
     /// Autotask refused the credentials.
@@ -66,7 +70,8 @@ enum Flow {
 }
 
 impl Applier<'_> {
-    /// Drives every task to its end, to a wait, or to where this invocation has to stop.
+    /// Drives every task to its end, to a wait, or to where this invocation has to stop. What Autotask did not answer
+    /// as it should ends the invocation, and never takes with it what is known by then.
     pub async fn apply(
         &self,
         ledger: &BTreeMap<LineRef, Versioned<UnitLine>>,
@@ -74,20 +79,50 @@ impl Applier<'_> {
         wants: Vec<(LineRef, Want)>,
     ) -> Result<Applied> {
         let mut applied = Applied::default();
+        match self.drive_all(ledger, theirs, wants, &mut applied).await {
+            Ok(()) => {}
+            Err(Error::Autotask { source: autotask::Error::Unauthorised { .. }, .. }) => applied.unauthorised = true,
+            Err(Error::Autotask { source, .. }) if source.is_transient() => {
+                tracing::warn!(connection.id = %self.connection, run.id = %self.run, error = %source, "Autotask cannot serve the run now");
+                let ours = exhausted(&source).map(|budget| budget.retry_after);
+                applied.hand_on = Some(ours.or(source.retry_after()).unwrap_or(BUSY_DELAY));
+            }
+            Err(error) => return Err(error),
+        }
+        let wait = SignedDuration::try_from(applied.hand_on.unwrap_or(BUSY_DELAY)).unwrap_or_default();
+        let until = self.ports.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX);
+        for line in &applied.acked {
+            if !applied.verdicts.contains_key(line) {
+                applied.waiting.entry(*line).or_insert(until);
+            }
+        }
+        Ok(applied)
+    }
+
+    async fn drive_all(
+        &self,
+        ledger: &BTreeMap<LineRef, Versioned<UnitLine>>,
+        theirs: &Theirs,
+        wants: Vec<(LineRef, Want)>,
+        applied: &mut Applied,
+    ) -> Result<()> {
         let mut confirming: BTreeMap<LineRef, Task> = BTreeMap::new();
         let mut pauses = 0;
         for (line, want) in wants {
-            if self.must_stop(&mut applied).await? {
+            if self.must_stop(applied).await? {
                 break;
             }
             let mut task = Task::new(UnitLine::new(self.partner, self.connection, line), want);
             let action = self.look(&mut task, line, ledger.get(&line).cloned(), theirs);
-            if let Flow::Stop = self.drive(line, task, action, &mut confirming, &mut applied, &mut pauses).await? {
+            if let Flow::Stop = self.drive(line, task, action, &mut confirming, applied, &mut pauses).await? {
                 break;
             }
         }
-        self.confirm(confirming, &mut applied, &mut pauses).await?;
-        Ok(applied)
+        // A refused login must not be tried again and again: it locks the API user.
+        if applied.unauthorised {
+            return Ok(());
+        }
+        self.confirm(confirming, applied, &mut pauses).await
     }
 
     /// Judges intents that are open on lines for which this run wants nothing: anybody may close.
@@ -136,10 +171,29 @@ impl Applier<'_> {
             return Ok(true);
         }
         let key = Key::Run(self.partner.clone(), self.connection.clone(), self.run.clone());
-        let run = self.ports.storage.get(self.scope, &key, Read::Eventual).await?;
-        let run = run.map(crate::records::Stored::decode::<Run>).transpose()?;
-        applied.cancelled = run.is_none_or(|run| run.cancel_requested);
-        Ok(applied.cancelled)
+        applied.cancelled = self.seen::<Run>(&key).await?.is_none_or(|run| run.cancel_requested);
+        Ok(applied.cancelled || self.was_switched_off(applied).await?)
+    }
+
+    /// Whether somebody has paused the connection or thrown its kill switch since the run began, or another worker has
+    /// found its login refused. The next invocation says so.
+    async fn was_switched_off(&self, applied: &mut Applied) -> Result<bool> {
+        let of = || (self.partner.clone(), self.connection.clone());
+        let settings = self.seen::<SettingsRecord>(&Key::Settings(of().0, of().1)).await?;
+        let connection = self.seen::<Connection>(&Key::Connection(of().0, of().1)).await?;
+        let status = connection.map_or(ConnectionStatus::Disconnected, |connection| connection.status);
+        let killed = settings.is_some_and(|record| record.settings.kill_switch);
+        applied.unauthorised |= status == ConnectionStatus::NeedsRelink;
+        if killed || status != ConnectionStatus::Connected {
+            applied.hand_on = (!applied.unauthorised).then_some(Duration::ZERO);
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    async fn seen<R: Record>(&self, key: &Key) -> Result<Option<R>> {
+        let found = self.ports.storage.get(self.scope, key, Read::Eventual).await?;
+        Ok(found.map(crate::records::Stored::decode::<R>).transpose()?.map(|found| found.value))
     }
 
     async fn drive(
@@ -179,6 +233,7 @@ impl Applier<'_> {
                     self.look(&mut task, line, ours, &theirs)
                 }
                 Action::Confirm => {
+                    applied.acked.insert(line);
                     confirming.insert(line, task);
                     return Ok(flow);
                 }

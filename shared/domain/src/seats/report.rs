@@ -10,6 +10,9 @@ use crate::units::protocol::word_of;
 use crate::units::{HeldWhy, UnitLine, Verdict};
 use std::collections::BTreeMap;
 
+/// The code of lines that a run did not come to, while nothing better is known.
+const NOT_REACHED: Code = Code::AutotaskUnavailable;
+
 /// Adds what the ledger knows that this run did with lines which this invocation did not come to: it was cancelled, or
 /// the count has changed since and no longer passes.
 pub(super) fn complete(applied: &mut Applied, ledger: &BTreeMap<LineRef, Versioned<UnitLine>>, run: &RunId) {
@@ -26,6 +29,31 @@ pub(super) fn complete(applied: &mut Applied, ledger: &BTreeMap<LineRef, Version
 /// The report of a run, so far as it came.
 pub(super) fn lines(planned: Vec<Planned>, applied: &Applied, costs: &BTreeMap<u32, CostResult>) -> Vec<RunLine> {
     planned.into_iter().map(|planned| line(planned, applied, costs)).collect()
+}
+
+/// The stored lines of a run that ends before its time, by `code`: what was only planned is not done.
+pub(super) fn given_up(
+    lines: &mut [RunLine],
+    ledger: &BTreeMap<LineRef, Versioned<UnitLine>>,
+    run: &RunId,
+    code: Code,
+) {
+    let mut applied = Applied::default();
+    for (line, ours) in ledger {
+        if let Some(open) = ours.open.as_ref().filter(|open| open.run == *run) {
+            applied.waiting.insert(*line, open.sent_by);
+        }
+    }
+    complete(&mut applied, ledger, run);
+    for line in lines.iter_mut().filter(|line| line.state == LineState::Changed && line.verified_units.is_none()) {
+        match applied.verdicts.get(&line.line) {
+            Some(verdict) => judge(line, verdict),
+            None => unfinished(line, &applied),
+        }
+    }
+    for line in lines.iter_mut().filter(|line| line.code == Some(NOT_REACHED)) {
+        line.code = Some(code);
+    }
 }
 
 /// How writing a unit cost ended.
@@ -55,6 +83,9 @@ fn line(planned: Planned, applied: &Applied, costs: &BTreeMap<u32, CostResult>) 
     } else if wrote && line.state == LineState::Changed && cost_only.is_none() {
         unfinished(&mut line, applied);
     }
+    if cost_only.is_some() && !costs.contains_key(&line.no) && !applied.waiting.contains_key(&line.line) {
+        unfinished(&mut line, applied);
+    }
     if let Some(cost) = costs.get(&line.no) {
         judge_cost(&mut line, cost);
     }
@@ -68,14 +99,14 @@ fn unfinished(line: &mut RunLine, applied: &Applied) {
     line.state = LineState::Unverified;
     line.code = Some(Code::WriteUnverified);
     line.words = if applied.waiting.contains_key(&line.line) {
-        "A change was sent and its answer was lost; it is looked at again before anything else is sent.".to_owned()
+        "A change was sent and has not been seen yet; it is looked at again before anything else is sent.".to_owned()
     } else if applied.cancelled {
         line.state = LineState::Skipped;
         line.code = None;
         "The run was cancelled before this line.".to_owned()
     } else {
         line.state = LineState::Failed;
-        line.code = Some(if applied.unauthorised { Code::NeedsRelink } else { Code::AutotaskUnavailable });
+        line.code = Some(if applied.unauthorised { Code::NeedsRelink } else { NOT_REACHED });
         "The run ended before this line was written; nothing was sent.".to_owned()
     };
 }

@@ -24,6 +24,8 @@ use std::time::Duration;
 const INVOCATION_MAX: SignedDuration = SignedDuration::from_secs(360);
 /// A run that could not be done for so long is given up: the next slot or a person starts a new one.
 const RUN_AGE_MAX: SignedDuration = SignedDuration::from_hours(24);
+/// What a run says that Autotask's refusal ended.
+const REFUSED: &str = "Autotask refused the credentials during the run.";
 /// Pause before a run that Autotask or the store could not serve is taken up again.
 const LATER: Duration = Duration::from_secs(60);
 
@@ -140,12 +142,12 @@ impl Work<'_> {
     async fn work(&self) -> Result<Ended> {
         let (partner, id) = (&self.run().partner, &self.run().connection);
         let connection = match load_connection(self.ports, self.scope, partner, id).await {
-            Err(Error::Problem(problem)) => return self.failed(problem.code, problem.detail).await,
+            Err(Error::Problem(problem)) => return self.failed(problem.code, problem.detail, 0).await,
             other => other?,
         };
         let settings = super::settings_of(self.ports, self.scope, &connection).await?;
         let session = match autotask_session::open_as(self.ports, self.scope, &connection, Mode::Background).await {
-            Err(Error::Problem(problem)) => return self.refused(problem.code, problem.detail).await,
+            Err(Error::Problem(problem)) => return self.refused(problem.code, problem.detail, 0).await,
             other => other?,
         };
         let writer = writers::Writer {
@@ -159,7 +161,7 @@ impl Work<'_> {
         session.close().await;
         let ended = match ended {
             Err(Error::Autotask { source, .. }) => self.autotask_failed(&connection, source, calls).await?,
-            Err(Error::Problem(problem)) => self.refused(problem.code, problem.detail).await?,
+            Err(Error::Problem(problem)) => self.refused(problem.code, problem.detail, calls).await?,
             other => other?,
         };
         writers::sign_off(self.ports, self.scope, partner, id, &self.claimed.invocation).await?;
@@ -185,7 +187,11 @@ impl Work<'_> {
         }
         let id = &connection.id;
         let others = writers::others(self.ports, self.scope, &run.partner, id, &self.claimed.invocation).await?;
-        let wants = if others { prepared.wants_and_right_ones() } else { wants };
+        let wants = match &prepared.plan.stopped {
+            Some(_) => Vec::new(),
+            None if others => prepared.wants_and_right_ones(),
+            None => wants,
+        };
         let zone = settings.zone();
         let contracts = prepared.contracts();
         let applier = Applier {
@@ -306,13 +312,9 @@ impl Work<'_> {
         if stopped.is_none() {
             broken::follow(self.ports, self.scope, &run.value, &prepared.ours, &lines).await?;
         }
-        let problem = if relink {
-            Some((Code::NeedsRelink, "Autotask refused the credentials during the run.".to_owned()))
-        } else {
-            stopped
-        };
+        let problem = if relink { Some((Code::NeedsRelink, REFUSED.to_owned())) } else { stopped };
         let state = match &problem {
-            Some((Code::NeedsRelink, _)) if totals.changed == 0 => RunState::Failed,
+            Some((Code::NeedsRelink, _)) if totals.changed + totals.unverified == 0 => RunState::Failed,
             Some((Code::NeedsRelink, _)) => RunState::Partial,
             Some(_) => RunState::Stopped,
             None => report::end_state(&totals, applied.cancelled),
@@ -380,29 +382,52 @@ impl Work<'_> {
             run.value.autotask_calls += calls;
             return self.rest(run, wait).await;
         }
-        let error = autotask_session::settle(self.ports, self.scope, &self.run().actor, connection, error).await;
-        match error {
-            Error::Problem(problem) => self.failed(problem.code, problem.detail).await,
+        if matches!(error, autotask::Error::Unauthorised { .. }) {
+            let (actor, partner, id) = (&self.run().actor, &connection.partner, &connection.id);
+            return match autotask_session::unauthorised(self.ports, self.scope, actor, partner, id).await {
+                Ok(Credentials::NeedsRelink) => self.failed(Code::NeedsRelink, REFUSED.to_owned(), calls).await,
+                Ok(Credentials::Works | Credentials::ZoneMoved) => {
+                    let words = "Autotask refused a call and then took the same login again.";
+                    self.refused(Code::AutotaskUnavailable, words.to_owned(), calls).await
+                }
+                Err(Error::Problem(problem)) => self.refused(problem.code, problem.detail, calls).await,
+                Err(other) => Err(other),
+            };
+        }
+        match autotask_session::explain(error) {
+            Error::Problem(problem) => self.failed(problem.code, problem.detail, calls).await,
+            Error::Autotask { source, .. } => self.failed(Code::AutotaskUnavailable, source.to_string(), calls).await,
             other => Err(other),
         }
     }
 
     /// A problem that may pass is waited out; any other ends the run.
-    async fn refused(&self, code: Code, detail: String) -> Result<Ended> {
+    async fn refused(&self, code: Code, detail: String, calls: u32) -> Result<Ended> {
         let passing = matches!(
             code,
             Code::Throttled | Code::AutotaskUnavailable | Code::SecretStoreUnavailable | Code::Unavailable
         );
         if passing && !self.is_too_old() {
-            return self.rest(self.claimed.run.clone(), LATER).await;
+            let mut run = self.claimed.run.clone();
+            run.value.autotask_calls += calls;
+            return self.rest(run, LATER).await;
         }
-        self.failed(code, detail).await
+        self.failed(code, detail, calls).await
     }
 
-    async fn failed(&self, code: Code, detail: String) -> Result<Ended> {
+    /// Ends the run. Lines that were planned and not carried out are not left as if they had been.
+    async fn failed(&self, code: Code, detail: String, calls: u32) -> Result<Ended> {
         let mut run = self.claimed.run.clone();
+        let (partner, id) = (run.partner.clone(), run.connection.clone());
+        let mut lines = lines::load_lines(self.ports, self.scope, &partner, &id, &run.id).await?;
+        if !lines.is_empty() {
+            let ledger = sources::load_ledger(self.ports, self.scope, &partner, &id).await?;
+            report::given_up(&mut lines, &ledger, &run.id, code);
+            run.value.chunks = lines::store_lines(self.ports, self.scope, &run.value, &lines).await?;
+        }
         run.value.worker = None;
-        let (actor, totals) = (run.value.actor.clone(), run.value.totals);
+        run.value.autotask_calls += calls;
+        let (actor, totals) = (run.value.actor.clone(), Totals::of(lines.iter().map(|line| line.state)));
         runs::finish(self.ports, self.scope, &actor, run, RunState::Failed, totals, Some((code, detail))).await?;
         Ok(Ended::Over)
     }
