@@ -3,6 +3,8 @@
 mod calls;
 mod decisions;
 mod faults;
+mod schedules;
+mod switches;
 
 use domain::runs::{Run, RunLine, RunMode, RunState, StartRun, Trigger, lines as run_lines};
 use domain::{Actor, Role};

@@ -186,3 +186,40 @@ async fn in_a_freeze_nothing_is_written_on_its_first_and_last_day() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_a_person_switches_off_while_a_run_writes_stops_its_next_write() {
+    for pause in [false, true] {
+        let (world, lines) = eve_with(3, |_| ()).await;
+        for line in &lines {
+            world.usage(line, 12).await;
+        }
+        // The first adjustment takes effect at once and is answered a little later.
+        let slow = simulator::FaultKind::Delay { ms: 50 };
+        world.sim.add_fault(simulator::Fault::new(simulator::Match::new("POST", "*Adjustments"), slow).times(1));
+        world.tick("seat-sync", super::SLOT).await;
+        let switch_off = async {
+            while world.sim.adjustments().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            if pause {
+                let admin = world.api(domain::Role::PartnerAdmin);
+                admin.post("C/pause", serde_json::Value::Null).await.assert_status(200);
+            } else {
+                edit_settings(&world, |settings| settings.kill_switch = true).await;
+            }
+        };
+        let _ = tokio::join!(world.work_one(), switch_off);
+        let report = worked_off(&world).await;
+        assert_eq!((units(&world, &lines), adjustments(&world).len()), (vec![12, 10, 10], 1));
+        let states: Vec<_> = report.iter().map(|line| line.state).collect();
+        let (rest, state) = match pause {
+            true => (LineState::Failed, RunState::Failed),
+            false => (LineState::Held, RunState::Stopped),
+        };
+        assert_eq!(states, [LineState::Changed, rest, rest], "{report:#?}");
+        let code = if pause { Code::ConnectionPaused } else { Code::RunStopped };
+        assert!(report[1..].iter().all(|line| line.code == Some(code)), "{report:#?}");
+        assert_eq!(last_run(&world).await.state, state);
+    }
+}
