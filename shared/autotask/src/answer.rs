@@ -155,7 +155,8 @@ fn is_validation(texts: &[String]) -> bool {
 }
 
 /// `Retry-After`: seconds, or an HTTP date, which is counted from the answer's own `Date`.
-fn retry_after(response: &Response) -> Option<Duration> {
+#[must_use]
+pub fn retry_after(response: &Response) -> Option<Duration> {
     let value = response.header("retry-after")?.trim();
     if let Ok(seconds) = value.parse::<u64>() {
         return Some(Duration::from_secs(seconds));

@@ -20,6 +20,7 @@ mod udf;
 pub mod wire;
 pub mod zone;
 
+pub use answer::retry_after;
 pub use client::{Client, ClientBuilder, PAGES_MAX};
 pub use credentials::Credentials;
 pub use date::DateValue;

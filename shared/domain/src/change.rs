@@ -200,13 +200,6 @@ async fn publish(ports: &Ports, scope: &Scope, rows: Vec<OutboxRow>) -> usize {
 /// Most events handed to the bus at once (EventBridge's own bound is 10 entries a call; the store splits).
 const SWEEP_BATCH: usize = 100;
 
-/// Publishes what is left in a partner's outbox. Returns how many events went out.
-pub async fn sweep_partner(ports: &Ports, scope: &Scope, partner: &PartnerId) -> Result<usize> {
-    let rows =
-        load_all::<OutboxRow>(&*ports.storage, scope, &Collection::Outbox(partner.clone()), Read::Strong).await?;
-    sweep_rows(ports, scope, rows.into_iter().map(|row| row.value).collect()).await
-}
-
 /// Publishes what is left in one shard of all partners' outboxes. Returns how many events went out.
 pub async fn sweep_shard(ports: &Ports, scope: &Scope, shard: u8) -> Result<usize> {
     let rows = load_all::<OutboxRow>(&*ports.storage, scope, &Collection::OutboxShard(shard), Read::Eventual).await?;

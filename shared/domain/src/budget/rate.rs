@@ -33,7 +33,7 @@ pub const SLOW_FROM_PERCENT: i64 = 50;
 const PRICE: i64 = 100;
 /// A permit costs at most this many times its price, so that an old observation stops nobody for good.
 const SLOWEST: i64 = 10;
-/// Pause after the hourly limit where Autotask names none in seconds.
+/// Pause after the hourly limit where Autotask names none, in seconds.
 const PAUSE_DEFAULT: i64 = 60;
 /// Longest pause, in seconds: the span that Autotask counts over.
 const PAUSE_MAX: i64 = 3_600;
@@ -214,9 +214,9 @@ pub(super) fn is_over_the_hourly_limit(response: &Response) -> bool {
     response.status == 429 && !text.contains("thread") && !text.contains("itgenatr005")
 }
 
-/// How long Autotask asks us to stay away, where it says so in seconds, within reason.
+/// How long Autotask asks us to stay away, within reason.
 pub(super) fn pause_asked_for(response: &Response) -> SignedDuration {
-    let asked = response.header("retry-after").and_then(|text| text.trim().parse().ok());
+    let asked = autotask::retry_after(response).and_then(|asked| i64::try_from(asked.as_secs()).ok());
     SignedDuration::from_secs(asked.unwrap_or(PAUSE_DEFAULT).clamp(1, PAUSE_MAX))
 }
 

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-use super::rate::{BATCH_MAX, BudgetRow, Decision, LIMIT_DEFAULT, Observed, PERIOD_DEFAULT, PERMIT_KEPT, Rate, decide};
+use super::rate::{
+    BATCH_MAX, BudgetRow, Decision, LIMIT_DEFAULT, Observed, PERIOD_DEFAULT, PERMIT_KEPT, Rate, decide, pause_asked_for,
+};
 use super::slots::{SLOTS, Slot, object, taken, without};
 use super::window::Window;
 use super::{BudgetExhausted, Limit, exhausted};
@@ -308,4 +310,18 @@ fn our_own_not_now_is_found_in_the_clients_error() {
     assert_eq!(exhausted(&error), Some(&not_now));
     let other = autotask::Error::NotSent { source: TransportError::not_sent("refused") };
     assert_eq!(exhausted(&other), None);
+}
+
+#[test]
+fn a_pause_is_as_long_as_autotask_asks_for_in_seconds_or_by_a_date_and_at_most_an_hour() {
+    let asked = |headers: &[(&str, &str)]| {
+        let header = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let headers = headers.iter().map(header).collect();
+        pause_asked_for(&autotask::Response { status: 429, headers, body: Vec::new().into() }).as_secs()
+    };
+    let date = ("Date", "Fri, 20 Nov 2026 11:00:00 GMT");
+    assert_eq!(asked(&[("Retry-After", "90")]), 90);
+    assert_eq!(asked(&[date, ("retry-after", "Fri, 20 Nov 2026 11:02:30 GMT")]), 150);
+    assert_eq!(asked(&[date, ("retry-after", "Sat, 21 Nov 2026 11:00:00 GMT")]), 3_600);
+    assert_eq!((asked(&[]), asked(&[("Retry-After", "soon")])), (60, 60));
 }

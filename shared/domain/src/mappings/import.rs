@@ -1,33 +1,25 @@
 //! CSV imports: a plan of what each account's rows come to, and the run that carries it out.
 
 use super::context::Context;
-use super::csv::{Group, RowError, Wish, parse};
+use super::csv_rows::{Group, RowError, Wish, parse};
 use super::facts::ContractFacts;
+use super::import_file;
 use super::put::{When, check_free, put};
 use super::runs::{TIME_MIN, Worked, queued, start};
 use super::save::{CONFIRMED, Misfit, Wanted, confirmed, contract_ref, excluded, fit_lines, usable};
 use super::theirs::Theirs;
 use super::{CompanyRef, ContractRef, LineFacts, MappedLine, Mapping, MappingSource, MappingStatus};
 use crate::autotask_session::refuse_unless_connected;
-use crate::ids::{AccountId, ConnectionId, LineRef, PartnerId, RunId};
+use crate::ids::{AccountId, LineRef};
 use crate::ports::{Deadline, Read};
-use crate::problem::{Code, Error, Problem, Result};
-use crate::records::{Collection, Key, Record, Write, load, load_all};
+use crate::problem::{Code, Error, Result};
+use crate::records::{Collection, Key, load, load_all};
 use crate::runs::{Run, RunKind};
 use crate::vendor::{Account, Package};
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use flate2::Compression;
-use flate2::read::DeflateDecoder;
-use flate2::write::DeflateEncoder;
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read as _, Write as _};
 
-/// Bytes of a file's part before it is deflated: even if it cannot be, its record stays below DynamoDB's 400 KB.
-const PART_BYTES: usize = 256 * 1024;
 /// Most refused rows that a run's outcome names; the others are counted.
 const ERRORS_LISTED_MAX: usize = 300;
 
@@ -113,25 +105,13 @@ pub async fn start_import(context: Context<'_>, text: &str) -> Result<Run> {
     let connection = context.connection().await?;
     refuse_unless_connected(&connection)?;
     parse(text)?;
-    let parts: Vec<&[u8]> = text.as_bytes().chunks(PART_BYTES).collect();
-    let run = queued(context, RunKind::CsvImport, json!({"parts": parts.len()}));
-    let mut writes = Vec::new();
-    for (n, bytes) in (0..).zip(parts) {
-        let part = Part {
-            partner: run.partner.clone(),
-            connection: run.connection.clone(),
-            run: run.id.clone(),
-            n,
-            data: deflated(bytes).map_err(|error| Error::problem(Code::Internal, error.to_string()))?,
-            expires: run.expires(),
-        };
-        writes.push(Write::create(&part)?);
-    }
+    let run = queued(context, RunKind::CsvImport, json!({"parts": import_file::parts(text)}));
+    let writes = import_file::writes(&run, text)?;
     start(context, run, writes).await
 }
 
 pub(super) async fn work(context: Context<'_>, run: &mut Run, deadline: &dyn Deadline) -> Result<Worked> {
-    let groups = parse(&stored_file(context, run).await?)?;
+    let groups = parse(&import_file::stored(context, run).await?)?;
     let theirs = Theirs::open(context).await?;
     let plan = plan(context, &theirs, groups).await;
     run.autotask_calls = run.autotask_calls.saturating_add(theirs.calls());
@@ -368,52 +348,4 @@ impl Report {
             "errors": self.listed,
         })
     }
-}
-
-/// A part of an import's file.
-#[derive(Debug, Serialize, Deserialize)]
-struct Part {
-    partner: PartnerId,
-    connection: ConnectionId,
-    run: RunId,
-    n: u32,
-    /// Base64 of the deflated bytes.
-    data: String,
-    expires: Option<Timestamp>,
-}
-
-impl Record for Part {
-    const ENTITY: &'static str = "import_part";
-    fn key(&self) -> Key {
-        Key::RunInput(self.partner.clone(), self.connection.clone(), self.run.clone(), self.n)
-    }
-    fn expires(&self) -> Option<Timestamp> {
-        self.expires
-    }
-}
-
-fn deflated(bytes: &[u8]) -> std::io::Result<String> {
-    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes)?;
-    Ok(BASE64_STANDARD.encode(encoder.finish()?))
-}
-
-async fn stored_file(context: Context<'_>, run: &Run) -> Result<String> {
-    let parts =
-        run.outcome.get("parts").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok()).unwrap_or_default();
-    let mut bytes = Vec::new();
-    for n in 0..parts {
-        let key = Key::RunInput(run.partner.clone(), run.connection.clone(), run.id.clone(), n);
-        let part = load::<Part>(&*context.ports.storage, context.scope, &key).await?;
-        let part = part.ok_or_else(|| Problem::new(Code::Internal, "A part of the file is gone."))?;
-        inflate(&part.data, &mut bytes)
-            .ok_or_else(|| Problem::new(Code::Internal, "A part of the file is damaged."))?;
-    }
-    String::from_utf8(bytes).map_err(|_| Problem::new(Code::Internal, "The stored file is damaged.").into())
-}
-
-fn inflate(data: &str, into: &mut Vec<u8>) -> Option<()> {
-    let bytes = BASE64_STANDARD.decode(data).ok()?;
-    let limit = u64::try_from(PART_BYTES).unwrap_or(u64::MAX);
-    DeflateDecoder::new(bytes.as_slice()).take(limit).read_to_end(into).ok().map(|_| ())
 }

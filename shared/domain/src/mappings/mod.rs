@@ -3,15 +3,19 @@
 mod automap;
 mod broken;
 mod browse;
+mod confirm;
 mod context;
 mod csv;
+mod csv_rows;
 mod facts;
 mod import;
+mod import_file;
 mod list;
 mod matching;
 mod pause;
 mod put;
 mod record;
+mod remap;
 mod runs;
 mod save;
 mod shown;
@@ -23,8 +27,10 @@ pub use browse::{
     COMPANIES_MAX, CompanyFacts, CompanySearch, ContractLines, SEARCH_CHARS_MAX, contracts_of, lines_of,
     search_companies,
 };
+pub use confirm::{BULK_CONFIRM_MAX, bulk_confirm, confirm, unmap};
 pub use context::Context;
-pub use csv::{COLUMNS, IMPORT_BYTES_MAX, IMPORT_ROWS_MAX, export, status_text};
+pub use csv::{COLUMNS, export, status_text};
+pub use csv_rows::{IMPORT_BYTES_MAX, IMPORT_ROWS_MAX};
 pub use facts::{ContractFacts, LineFacts, Remark};
 pub use import::{ImportOutcome, ImportRow, dry_run, start_import};
 pub use list::{AccountPage, AccountQuery, AccountRow, LineNow, StatusFilter, list_accounts};
@@ -33,7 +39,6 @@ pub use put::Saved;
 pub use record::{
     Broken, CompanyRef, CompanyTaken, ContractRef, LineTaken, MappedLine, Mapping, MappingSource, MappingStatus,
 };
+pub use remap::remap;
 pub use runs::{MapMessage, work_on};
-pub use save::{
-    BULK_CONFIRM_MAX, LINES_MAX, SavedWithRemarks, Wanted, WantedLine, bulk_confirm, confirm, remap, save, unmap,
-};
+pub use save::{LINES_MAX, SavedWithRemarks, Wanted, WantedLine, save};

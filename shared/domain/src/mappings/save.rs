@@ -1,24 +1,19 @@
-//! A person's changes of mappings: save, exclude, confirm, unmap, move to another contract.
+//! What a person maps an account to: save or exclude.
 
 use super::context::Context;
 use super::facts::{ContractFacts, LineFacts, Remark};
-use super::put::{Saved, When, Words, check_free, put, remove};
+use super::put::{Saved, When, Words, check_free, put};
 use super::theirs::Theirs;
 use super::{CompanyRef, ContractRef, MappedLine, Mapping, MappingSource, MappingStatus};
 use crate::ids::{AccountId, LineKind, LineRef, PackageId};
 use crate::problem::{Code, Error, FieldError, Problem, Result};
-use crate::records::{Key, Versioned, load};
+use crate::records::{Key, load};
 use crate::vendor::Package;
 use autotask::{Contract, ContractService};
-use futures::{StreamExt, stream};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most lines of one mapping: with what they replace, far under a transaction's 100 writes.
 pub const LINES_MAX: usize = 20;
-/// Most accounts that are confirmed at once.
-pub const BULK_CONFIRM_MAX: usize = 200;
-/// Accounts that are confirmed at a time.
-const CONFIRM_AT_ONCE: usize = 8;
 
 /// What a person wants an account mapped to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -223,7 +218,7 @@ async fn read_target(theirs: &Theirs<'_>, company: i64, wanted: &Wanted) -> Resu
 }
 
 /// A contract of a company that can be mapped.
-async fn read_contract(theirs: &Theirs<'_>, company: i64, id: i64) -> Result<ContractFacts> {
+pub(super) async fn read_contract(theirs: &Theirs<'_>, company: i64, id: i64) -> Result<ContractFacts> {
     let contracts = theirs.contracts_of(vec![company], false).await?;
     let labels = theirs.contract_labels().await?;
     let Some(facts) = theirs.judged(&contracts, &labels).into_iter().find(|c| c.id == id) else {
@@ -285,126 +280,6 @@ pub(super) fn mapped(line: &LineFacts, package_id: PackageId, overwrite_cost: Op
         service_name: line_name(line),
         overwrite_cost,
     }
-}
-
-/// Thumbs-up (S-31): a suggestion becomes confirmed and takes its company and lines. Confirming twice changes nothing.
-///
-/// # Errors
-/// `not_found` without a mapping; `company_already_mapped`, `contract_service_shared` or
-/// `account_claimed_by_other_psa` when somebody else has what it suggests; a broken mapping's own code; `conflict`
-/// for an excluded account.
-pub async fn confirm(context: Context<'_>, account: &AccountId, if_match: Option<u64>) -> Result<Saved> {
-    let present = context.mapping(account).await?.ok_or_else(|| Error::not_found("mapping"))?;
-    When::if_match(if_match).check(Some(present.v))?;
-    match present.status {
-        MappingStatus::Confirmed => return Ok(Saved { mapping: present, changed: false }),
-        MappingStatus::Excluded => {
-            return Err(Error::problem(Code::Conflict, "The account is excluded; save a mapping for it instead."));
-        }
-        MappingStatus::Broken => {
-            let (code, detail) = broken_words(&present);
-            return Err(Error::problem(code, detail));
-        }
-        MappingStatus::Suggested => {}
-    }
-    let Versioned { v, value: mut next } = present;
-    let now = context.ports.clock.now();
-    next.status = MappingStatus::Confirmed;
-    next.confirmed_at = Some(now);
-    next.updated_at = now;
-    put(context, &next, When::Seen(Some(v)), CONFIRMED).await
-}
-
-fn broken_words(mapping: &Mapping) -> (Code, String) {
-    mapping.broken.as_ref().map_or_else(
-        || (Code::Conflict, "The mapping is broken; save it again.".to_owned()),
-        |b| (b.code, b.detail.clone()),
-    )
-}
-
-/// Confirms many suggestions, each for itself. Answers in the order of the accounts.
-///
-/// # Errors
-/// `not_found` outside the caller's reach.
-pub async fn bulk_confirm(context: Context<'_>, accounts: &[AccountId]) -> Result<Vec<Result<Saved>>> {
-    context.connection().await?;
-    let confirmed =
-        stream::iter(accounts.to_vec()).map(|account| async move { confirm(context, &account, None).await });
-    Ok(confirmed.buffered(CONFIRM_AT_ONCE).collect().await)
-}
-
-/// Removes a mapping: the account is not billed any more, and Autotask stays as it is.
-///
-/// # Errors
-/// `not_found` without a mapping; `precondition_failed` for another version.
-pub async fn unmap(context: Context<'_>, account: &AccountId, if_match: Option<u64>) -> Result<()> {
-    remove(context, account, When::if_match(if_match)).await
-}
-
-/// Moves a mapping to another contract of its company, line by line: each to the one line of the same service (I-33).
-/// It is confirmed, for a person did it.
-///
-/// # Errors
-/// `not_found` without a mapping; `duplicate_line` when the new contract holds a service more than once;
-/// `contract_service_removed` when it lacks one; otherwise as [`save`].
-pub async fn remap(
-    context: Context<'_>,
-    account: &AccountId,
-    to_contract: i64,
-    source: MappingSource,
-    if_match: Option<u64>,
-) -> Result<SavedWithRemarks> {
-    let present = context.mapping(account).await?.ok_or_else(|| Error::not_found("mapping"))?;
-    When::if_match(if_match).check(Some(present.v))?;
-    let Some(company) = present.company.clone() else {
-        return Err(Error::problem(Code::Conflict, "The account is excluded; save a mapping for it instead."));
-    };
-    check_free(context, account, company.id, &[]).await?;
-    let theirs = Theirs::open(context).await?;
-    let read = read_moved(&theirs, &present, company.id, to_contract).await;
-    theirs.close().await;
-    let (facts, lines) = read?;
-    let next = confirmed(context, account, source, (company, Some(contract_ref(&facts)), lines)).await?;
-    let saved =
-        put(context, &next, When::Seen(Some(present.v)), Words { action: "mapping.remapped", ..CONFIRMED }).await?;
-    Ok(SavedWithRemarks { saved, warnings: facts.warnings })
-}
-
-async fn read_moved(
-    theirs: &Theirs<'_>,
-    present: &Mapping,
-    company: i64,
-    to_contract: i64,
-) -> Result<(ContractFacts, Vec<MappedLine>)> {
-    theirs.usable_company(company).await?;
-    let facts = read_contract(theirs, company, to_contract).await?;
-    let there = match present.lines.is_empty() {
-        true => Vec::new(),
-        false => theirs.lines_of(&[to_contract], &BTreeSet::new()).await?,
-    };
-    Ok((facts, move_lines(&present.lines, &there)?))
-}
-
-/// The same services' lines on another contract.
-pub(super) fn move_lines(present: &[MappedLine], there: &[LineFacts]) -> Result<Vec<MappedLine>> {
-    let mut moved = Vec::new();
-    for line in present {
-        let same: Vec<&LineFacts> =
-            there.iter().filter(|l| l.line.kind == line.line.kind && l.service_id == line.service_id).collect();
-        match same.as_slice() {
-            [one] => moved.push(mapped(one, line.package_id.clone(), line.overwrite_cost)),
-            [] => {
-                let detail = format!("The contract has no line of the service {}.", line.service_name);
-                return Err(Error::problem(Code::ContractServiceRemoved, detail));
-            }
-            several => {
-                let ids = several.iter().map(|l| l.line.id.to_string()).collect::<Vec<_>>().join(", ");
-                let detail = format!("The contract has {} lines of {}: {ids}.", several.len(), line.service_name);
-                return Err(Error::problem(Code::DuplicateLine, detail));
-            }
-        }
-    }
-    Ok(moved)
 }
 
 #[cfg(test)]
@@ -474,16 +349,5 @@ mod tests {
         assert_eq!(fit_lines(&lines, &other), Err(Misfit::Gone(LineRef::service(7))));
         let inactive = [LineFacts { service_active: false, ..there(LineRef::service(7), 41) }];
         assert!(matches!(fit_lines(&lines, &inactive), Err(Misfit::Inactive(_))));
-    }
-
-    #[test]
-    fn a_renewal_takes_each_line_to_the_one_line_of_the_same_service() {
-        let present = fit_lines(&wanted(&[("p1", Some(LineRef::service(7)))]).lines, &[there(LineRef::service(7), 41)]);
-        let present = present.unwrap();
-        let new = [there(LineRef::service(90), 41), there(LineRef::service(91), 42), there(LineRef::bundle(92), 41)];
-        assert_eq!(move_lines(&present, &new).unwrap()[0].line, LineRef::service(90));
-        let twice = [there(LineRef::service(90), 41), there(LineRef::service(93), 41)];
-        assert_eq!(move_lines(&present, &twice).unwrap_err().code(), Some(Code::DuplicateLine));
-        assert_eq!(move_lines(&present, &new[1..]).unwrap_err().code(), Some(Code::ContractServiceRemoved));
     }
 }
