@@ -23,7 +23,7 @@ async fn issues(world: &World) -> Vec<(String, Code, IssueState, u32)> {
 
 fn billing_events(world: &World) -> Vec<String> {
     let all = world.events.all().into_iter().map(|event| event.detail_type);
-    all.filter(|name| name.starts_with("billing.run_")).collect()
+    all.filter(|name| name.starts_with("billing.")).collect()
 }
 
 const NO: &str = "The value 12 does not exist or is invalid for this contract.";
