@@ -4,6 +4,7 @@ mod calls;
 mod decisions;
 mod faults;
 mod schedules;
+mod secrets;
 mod switches;
 
 use domain::runs::{Run, RunLine, RunMode, RunState, StartRun, Trigger, lines as run_lines};
