@@ -91,10 +91,11 @@ pub(crate) struct DeleteParams {
 pub(crate) async fn create_connection(
     State(app): State<App>,
     caller: Caller,
-    Body(body): Body<ConnectBody>,
+    body: Body<ConnectBody>,
 ) -> Result<impl IntoResponse, ApiError> {
     caller.require(ADMINS)?;
     caller.require_main()?;
+    let body = body.read()?;
     let input = NewConnection {
         psa: body.psa,
         username: body.username,
@@ -182,10 +183,11 @@ pub(crate) async fn delete_connection(
     caller: Caller,
     PathParams(cid): PathParams<ConnectionId>,
     IfMatch(version): IfMatch,
-    Params(params): Params<DeleteParams>,
+    params: Params<DeleteParams>,
 ) -> Result<impl IntoResponse, ApiError> {
     caller.require(ADMINS)?;
     caller.require_main()?;
+    let params = params.read()?;
     let keep = match params.keep.as_deref() {
         None => Keep::Nothing,
         Some("mappings") => Keep::Mappings,

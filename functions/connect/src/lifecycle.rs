@@ -174,10 +174,11 @@ pub(crate) async fn relink_connection(
     caller: Caller,
     PathParams(cid): PathParams<ConnectionId>,
     IfMatch(version): IfMatch,
-    Body(body): Body<RelinkBody>,
+    body: Body<RelinkBody>,
 ) -> Result<impl IntoResponse, ApiError> {
     caller.require(ADMINS)?;
     caller.require_main()?;
+    let body = body.read()?;
     let input = NewCredentials {
         username: body.username,
         secret: body.secret.map(|secret| secret.0),
@@ -213,6 +214,7 @@ pub(crate) async fn pause_connection(
     IfMatch(version): IfMatch,
 ) -> Result<impl IntoResponse, ApiError> {
     caller.require(ADMINS)?;
+    caller.require_main()?;
     let (scope, partner) = (caller.scope()?, caller.partner()?);
     connections::pause(&app.ports, &scope, caller.actor(), partner, &cid, version).await?;
     let found = connections::overview(&app.ports, &scope, partner, &cid).await?;
@@ -239,6 +241,7 @@ pub(crate) async fn resume_connection(
     IfMatch(version): IfMatch,
 ) -> Result<impl IntoResponse, ApiError> {
     caller.require(ADMINS)?;
+    caller.require_main()?;
     let (scope, partner) = (caller.scope()?, caller.partner()?);
     connections::resume(&app.ports, &scope, caller.actor(), partner, &cid, version).await?;
     let found = connections::overview(&app.ports, &scope, partner, &cid).await?;

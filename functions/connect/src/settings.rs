@@ -4,9 +4,9 @@ use crate::{READERS, SETTERS, examples};
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use domain::ConnectionId;
 use domain::connections::settings::{ApprovalMode, DriftPolicy, InvoiceReference};
 use domain::connections::{self, PatchedSettings, Priority};
+use domain::{ConnectionId, Role};
 use jiff::civil::Date;
 use runtime::App;
 use runtime::edge::{ApiError, Body, Caller, IfMatch, PathParams, ProblemBody, etag};
@@ -208,9 +208,13 @@ pub(crate) async fn patch_settings(
     caller: Caller,
     PathParams(cid): PathParams<ConnectionId>,
     IfMatch(version): IfMatch,
-    Body(mut patch): Body<Map<String, Value>>,
+    patch: Body<Map<String, Value>>,
 ) -> Result<impl IntoResponse, ApiError> {
     caller.require(SETTERS)?;
+    if caller.role() == Role::PartnerAdmin {
+        caller.require_main()?;
+    }
+    let mut patch = patch.read()?;
     drop_constant(&mut patch);
     let scope = caller.scope()?;
     let done =

@@ -166,9 +166,10 @@ impl From<Guide> for GuideView {
 pub(crate) async fn get_setup_guide(
     State(app): State<App>,
     caller: Caller,
-    Params(params): Params<GuideParams>,
+    params: Params<GuideParams>,
 ) -> Result<impl IntoResponse, ApiError> {
     let scope = reading_scope(&caller)?;
+    let params = params.read()?;
     let profile = params.profile.as_deref().unwrap_or("seat_count");
     let vendor = vendor::get_profile(&app.ports, &scope).await?;
     let guide = connections::guide(profile, vendor.as_ref().map(|found| &found.value))

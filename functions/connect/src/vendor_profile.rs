@@ -100,9 +100,10 @@ pub(crate) async fn put_vendor_profile(
     State(app): State<App>,
     caller: Caller,
     IfMatch(version): IfMatch,
-    Body(body): Body<VendorProfileBody>,
+    body: Body<VendorProfileBody>,
 ) -> Result<impl IntoResponse, ApiError> {
     caller.require(&[Role::VendorAdmin])?;
+    let body = body.read()?;
     let input = ProfileInput {
         integration_vendor: body.integration_vendor,
         integration_code: body.integration_code.map(|code| code.0),

@@ -151,9 +151,10 @@ pub(crate) async fn put_account(
     caller: Caller,
     PathParams((partner, account)): PathParams<(PartnerId, AccountId)>,
     IfMatch(version): IfMatch,
-    Body(body): Body<AccountBody>,
+    body: Body<AccountBody>,
 ) -> Result<impl IntoResponse, ApiError> {
     let scope = reach(&caller, BACK_END, Some(&partner))?;
+    let body = body.read()?;
     let item = AccountItem { partner, id: account, input: body.into(), at: None };
     let put = vendor::put_account(&app.ports, &scope, caller.actor(), item, version).await?;
     Ok((status_of(put.outcome), etag(put.record.v), Json(view(put))))
@@ -204,9 +205,10 @@ pub(crate) async fn delete_account(
 pub(crate) async fn post_accounts(
     State(app): State<App>,
     caller: Caller,
-    Body(batch): Body<Batch>,
+    batch: Body<Batch>,
 ) -> Result<impl IntoResponse, ApiError> {
     let scope = reach(&caller, BACK_END, None)?;
+    let batch = batch.read()?;
     let mut wanted = Vec::new();
     let read: Vec<Result<(), domain::Error>> =
         batch.read::<AccountItemBody>()?.into_iter().map(|item| item.map(|item| wanted.push(item.item()))).collect();

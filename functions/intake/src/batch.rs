@@ -1,5 +1,6 @@
 //! Batches: every item is read and done for itself, and answered in its place.
 
+use domain::decoding::from_value;
 use domain::vendor::BATCH_ITEMS_MAX;
 use domain::{Error, Problem};
 use runtime::edge::{ApiError, RefusedField};
@@ -24,8 +25,7 @@ impl Batch {
         if self.items.is_empty() || self.items.len() > BATCH_ITEMS_MAX {
             return Err(Problem::field("/items", format!("must have 1 to {BATCH_ITEMS_MAX} entries")).into());
         }
-        let read = |item: Value| T::deserialize(item).map_err(|error| Problem::field("", error.to_string()).into());
-        Ok(self.items.into_iter().map(read).collect())
+        Ok(self.items.into_iter().map(|item| Ok(from_value(item)?)).collect())
     }
 }
 

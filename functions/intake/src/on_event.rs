@@ -3,6 +3,7 @@
 use crate::accounts::AccountBody;
 use crate::packages::PackageBody;
 use crate::usage::UsageBody;
+use domain::decoding::from_value;
 use domain::ports::Deadline;
 use domain::vendor::{self, AccountItem, UsageItem};
 use domain::{AccountId, Actor, Code, Error, PackageId, PartnerId, Problem, Result, Scope};
@@ -113,7 +114,7 @@ const KNOWN: &[&str] = &[
 ];
 
 fn parsed<T: DeserializeOwned>(value: Value) -> Result<T> {
-    serde_json::from_value(value).map_err(|error| Problem::field("", error.to_string()).into())
+    Ok(from_value(value)?)
 }
 
 /// An event on its way.

@@ -5,6 +5,7 @@ use crate::{BACK_END_AND_ADMIN, reach};
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
+use domain::decoding::decimal_text;
 use domain::vendor::{self, PackageInput, PutOutcome};
 use domain::{PackageId, PartnerId};
 use runtime::App;
@@ -25,7 +26,7 @@ pub struct PackageBody {
     pub(crate) metric: String,
     /// What the partner pays for one unit and month, as a decimal string with at most 4 decimals.
     #[schema(value_type = Option<String>, example = "1.2500")]
-    #[serde(default)]
+    #[serde(default, deserialize_with = "decimal_text")]
     pub(crate) unit_price_to_partner: Option<Decimal>,
     /// ISO 4217; required with a price.
     #[schema(example = "USD")]
@@ -79,9 +80,10 @@ pub(crate) async fn put_package(
     caller: Caller,
     PathParams(package): PathParams<PackageId>,
     IfMatch(version): IfMatch,
-    Body(body): Body<PackageBody>,
+    body: Body<PackageBody>,
 ) -> Result<impl IntoResponse, ApiError> {
     let scope = reach(&caller, BACK_END_AND_ADMIN, None)?;
+    let body = body.read()?;
     let put = vendor::put_package(&app.ports, &scope, caller.actor(), &package, body.into(), version).await?;
     let found = put.record.value;
     let view = PackageView {
@@ -137,9 +139,10 @@ pub(crate) async fn put_partner_packages(
     caller: Caller,
     PathParams(partner): PathParams<PartnerId>,
     IfMatch(version): IfMatch,
-    Body(body): Body<PartnerPackagesBody>,
+    body: Body<PartnerPackagesBody>,
 ) -> Result<impl IntoResponse, ApiError> {
     let scope = reach(&caller, BACK_END_AND_ADMIN, Some(&partner))?;
+    let body = body.read()?;
     let actor = caller.actor();
     let put = vendor::put_partner_packages(&app.ports, &scope, actor, &partner, body.packages, version).await?;
     let found = put.record.value;

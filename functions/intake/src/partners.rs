@@ -69,9 +69,10 @@ pub(crate) async fn put_partner(
     caller: Caller,
     PathParams(partner): PathParams<PartnerId>,
     IfMatch(version): IfMatch,
-    Body(body): Body<PartnerBody>,
+    body: Body<PartnerBody>,
 ) -> Result<impl IntoResponse, ApiError> {
     let scope = reach(&caller, BACK_END_AND_ADMIN, Some(&partner))?;
+    let body = body.read()?;
     let PartnerBody { name, time_zone, active } = body;
     let input = PartnerInput { name, time_zone, active };
     let put = vendor::put_partner(&app.ports, &scope, caller.actor(), &partner, input, version).await?;

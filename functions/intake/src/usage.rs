@@ -113,9 +113,10 @@ pub(crate) async fn put_usage(
     State(app): State<App>,
     caller: Caller,
     PathParams((partner, account, package)): PathParams<(PartnerId, AccountId, PackageId)>,
-    Body(body): Body<UsageBody>,
+    body: Body<UsageBody>,
 ) -> Result<impl IntoResponse, ApiError> {
     let scope = reach(&caller, BACK_END, Some(&partner))?;
+    let body = body.read()?;
     let item = UsageItem { partner, account, package, input: body.into() };
     let done = vendor::record_usage(&app.ports, &scope, caller.actor(), item).await?;
     Ok(Json(view(done)))
@@ -136,9 +137,10 @@ pub(crate) async fn put_usage(
 pub(crate) async fn post_usage(
     State(app): State<App>,
     caller: Caller,
-    Body(batch): Body<Batch>,
+    batch: Body<Batch>,
 ) -> Result<impl IntoResponse, ApiError> {
     let scope = reach(&caller, BACK_END, None)?;
+    let batch = batch.read()?;
     let mut wanted = Vec::new();
     let read: Vec<Result<(), domain::Error>> =
         batch.read::<UsageItemBody>()?.into_iter().map(|item| item.map(|item| wanted.push(item.item()))).collect();

@@ -90,9 +90,10 @@ pub(crate) async fn list_accounts(
     State(app): State<App>,
     caller: Caller,
     PathParams(cid): PathParams<ConnectionId>,
-    Params(params): Params<AccountParams>,
+    params: Params<AccountParams>,
 ) -> Result<impl IntoResponse, ApiError> {
     let call = Call::new(app.clone(), &caller, READERS, cid)?;
+    let params = params.read()?;
     let query = query_of(&app, &caller, &call, &params)?;
     let page = mappings::list_accounts(call.context(), &query).await?;
     let next_cursor = match page.next {

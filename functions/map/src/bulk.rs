@@ -42,9 +42,10 @@ pub(crate) async fn start_automap(
     State(app): State<App>,
     caller: Caller,
     PathParams(cid): PathParams<ConnectionId>,
-    OptionalBody(body): OptionalBody<AutomapBody>,
+    body: OptionalBody<AutomapBody>,
 ) -> Result<impl IntoResponse, ApiError> {
     let call = Call::new(app, &caller, MAPPERS, cid)?;
+    let body = body.read()?;
     let run = mappings::start_automap(call.context(), body.unwrap_or_default().rerun).await?;
     let started = RunStarted::from(&run);
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, run.status_url())], Json(started)))
@@ -122,9 +123,10 @@ pub(crate) async fn bulk_confirm(
     State(app): State<App>,
     caller: Caller,
     PathParams(cid): PathParams<ConnectionId>,
-    Body(body): Body<BulkConfirmBody>,
+    body: Body<BulkConfirmBody>,
 ) -> Result<impl IntoResponse, ApiError> {
     let call = Call::new(app, &caller, MAPPERS, cid)?;
+    let body = body.read()?;
     let accounts = body.account_ids;
     if accounts.is_empty() || accounts.len() > BULK_CONFIRM_MAX {
         return Err(Problem::field("/account_ids", format!("must have 1 to {BULK_CONFIRM_MAX} entries")).into());

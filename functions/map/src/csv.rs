@@ -120,10 +120,12 @@ pub(crate) async fn import_mappings(
     State(app): State<App>,
     caller: Caller,
     PathParams(cid): PathParams<ConnectionId>,
-    Params(params): Params<ImportParams>,
-    CsvBody(text): CsvBody,
+    params: Params<ImportParams>,
+    text: CsvBody,
 ) -> Result<Response, ApiError> {
     let call = Call::new(app, &caller, MAPPERS, cid)?;
+    let params = params.read()?;
+    let text = text.read()?;
     if params.dry_run {
         let rows = mappings::dry_run(call.context(), &text).await?;
         let results: Vec<ImportRowView> = rows.into_iter().map(ImportRowView::from).collect();

@@ -126,9 +126,10 @@ pub(crate) async fn put_mapping(
     caller: Caller,
     PathParams((cid, account)): PathParams<(ConnectionId, AccountId)>,
     IfMatch(version): IfMatch,
-    Body(body): Body<MappingBody>,
+    body: Body<MappingBody>,
 ) -> Result<impl IntoResponse, ApiError> {
     let call = Call::new(app, &caller, MAPPERS, cid)?;
+    let body = body.read()?;
     let saved = mappings::save(call.context(), &account, body.into(), version).await?;
     let SavedWithRemarks { saved, warnings } = saved;
     Ok(answer(account, saved, warnings))
@@ -261,9 +262,10 @@ pub(crate) async fn remap_mapping(
     caller: Caller,
     PathParams((cid, account)): PathParams<(ConnectionId, AccountId)>,
     IfMatch(version): IfMatch,
-    Body(body): Body<RemapBody>,
+    body: Body<RemapBody>,
 ) -> Result<impl IntoResponse, ApiError> {
     let call = Call::new(app, &caller, MAPPERS, cid)?;
+    let body = body.read()?;
     let source = match body.reason {
         RemapReason::Renewal => MappingSource::Renewal,
         RemapReason::Other => MappingSource::Manual,

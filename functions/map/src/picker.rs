@@ -80,9 +80,10 @@ pub(crate) async fn search_companies(
     State(app): State<App>,
     caller: Caller,
     PathParams(cid): PathParams<ConnectionId>,
-    Params(params): Params<CompanyParams>,
+    params: Params<CompanyParams>,
 ) -> Result<impl IntoResponse, ApiError> {
     let call = Call::new(app, &caller, PICKERS, cid)?;
+    let params = params.read()?;
     let CompanyParams { q, r#type, classification } = params;
     let search = CompanySearch { q, company_type: r#type, classification };
     let (found, more) = mappings::search_companies(call.context(), &search).await?;

@@ -99,9 +99,10 @@ pub(crate) async fn start_run(
     State(app): State<App>,
     caller: Caller,
     PathParams(cid): PathParams<ConnectionId>,
-    Body(body): Body<StartRunBody>,
+    body: Body<StartRunBody>,
 ) -> Result<impl IntoResponse, ApiError> {
     caller.require(BILLERS)?;
+    let body = body.read()?;
     let wanted = StartRun {
         kind: body.kind,
         accounts: body.scope.and_then(|scope| scope.accounts),
@@ -137,9 +138,10 @@ pub(crate) async fn apply_run(
     caller: Caller,
     PathParams((cid, rid)): PathParams<(ConnectionId, RunId)>,
     IfMatch(if_match): IfMatch,
-    Body(body): Body<ApplyRunBody>,
+    body: Body<ApplyRunBody>,
 ) -> Result<impl IntoResponse, ApiError> {
     caller.require(BILLERS)?;
+    let body = body.read()?;
     let of = (caller.partner()?, &cid, &rid);
     let run = runs::apply(&app.ports, &caller.scope()?, caller.actor(), of, &body.plan_hash, if_match).await?;
     let (status, location, view) = started(&run);
@@ -194,9 +196,10 @@ pub(crate) async fn retry_failed(
     State(app): State<App>,
     caller: Caller,
     PathParams((cid, rid)): PathParams<(ConnectionId, RunId)>,
-    OptionalBody(body): OptionalBody<RetryRunBody>,
+    body: OptionalBody<RetryRunBody>,
 ) -> Result<impl IntoResponse, ApiError> {
     caller.require(RETRIERS)?;
+    let body = body.read()?;
     let reason = reason_of(&caller, body.unwrap_or_default())?;
     let of = (caller.partner()?, &cid, &rid);
     let run = runs::retry_failed(&app.ports, &caller.scope()?, caller.actor(), of, reason).await?;

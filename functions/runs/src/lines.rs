@@ -82,9 +82,10 @@ pub(crate) async fn list_lines(
     State(app): State<App>,
     caller: Caller,
     PathParams((cid, rid)): PathParams<(ConnectionId, RunId)>,
-    Params(query): Params<LinesQuery>,
+    query: Params<LinesQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     caller.require(READERS)?;
+    let query = query.read()?;
     let limit = usize::try_from(Paging::limit_of(query.limit)?).unwrap_or(usize::MAX);
     let at = |after| Position {
         connection: cid.clone(),
@@ -134,9 +135,10 @@ pub(crate) async fn lines_csv(
     State(app): State<App>,
     caller: Caller,
     PathParams((cid, rid)): PathParams<(ConnectionId, RunId)>,
-    Params(query): Params<LinesCsvQuery>,
+    query: Params<LinesCsvQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     caller.require(READERS)?;
+    let query = query.read()?;
     let filter = LineFilter { state: query.state, account: query.account };
     let (scope, partner) = (caller.scope()?, caller.partner()?);
     let (run, lines) = runs::run_lines(&app.ports, &scope, partner, &cid, &rid, &filter).await?;

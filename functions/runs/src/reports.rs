@@ -81,9 +81,10 @@ pub(crate) async fn list_runs(
     State(app): State<App>,
     caller: Caller,
     PathParams(cid): PathParams<ConnectionId>,
-    Params(query): Params<RunsQuery>,
+    query: Params<RunsQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     caller.require(READERS)?;
+    let query = query.read()?;
     let limit = Paging::limit_of(query.limit)?;
     let at = |after| Position { connection: cid.clone(), kind: query.kind, status: query.status, after };
     let after = match &query.cursor {

@@ -97,9 +97,10 @@ impl From<&FoundLine> for FoundLineView {
 pub(crate) async fn find_lines(
     State(app): State<App>,
     caller: Caller,
-    Params(query): Params<FindLinesQuery>,
+    query: Params<FindLinesQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     caller.require(SUPPORT)?;
+    let query = query.read()?;
     let client = query.client.trim();
     if client.is_empty() || client.chars().count() > CLIENT_CHARS_MAX {
         return Err(Problem::field("client", format!("must have 1 to {CLIENT_CHARS_MAX} characters")).into());

@@ -59,9 +59,10 @@ struct ZoneView {
 async fn discover(
     State(app): State<App>,
     caller: Caller,
-    Body(request): Body<DiscoverRequest>,
+    request: Body<DiscoverRequest>,
 ) -> Result<Json<ZoneView>, ApiError> {
     caller.require(&[Role::PartnerAdmin, Role::VendorSupport, Role::VendorAdmin])?;
+    let request = request.read()?;
     let username = request.username.trim();
     if username.is_empty() {
         return Err(Problem::field("/username", "must not be empty").into());

@@ -108,12 +108,8 @@ async fn serve_until_stopped(arguments: Serve) -> Done {
         ticks: arguments.ticks,
         request_timeout: Duration::from_millis(arguments.request_timeout_ms),
     };
-    let serving = serve::start(&options).await?;
-    let seeded = serving.world.seed_once()?;
-    if let Some((login, Some(_))) = &seeded {
-        serving.world.introduce_vendor(login).await?;
-    }
-    greet(&serving, seeded.as_ref().map(|(login, _)| login));
+    let (serving, login) = serve::start_seeded(&options).await?;
+    greet(&serving, login.as_ref());
     tokio::signal::ctrl_c().await?;
     serving.stop().await;
     Ok(ExitCode::SUCCESS)

@@ -6,6 +6,7 @@ pub mod budget;
 pub mod calendar;
 pub mod change;
 pub mod connections;
+pub mod decoding;
 pub mod ids;
 pub mod issues;
 pub mod mappings;

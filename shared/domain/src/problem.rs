@@ -102,7 +102,7 @@ codes! {
     Superseded = "superseded": "A newer count was already written to this line.", "The line has the newer count's units.", "Nothing.";
     RunNotWritable = "run_not_writable": "The run is not in a state that allows this.", "Nothing was changed.", "Look at the run's state.";
     // Platform
-    Throttled = "throttled": "The share of Autotask's hourly limit is used up.", "Work goes on by itself when there is room again.", "Wait, or raise the share in the settings.";
+    Throttled = "throttled": "Our share of Autotask's limits is used up right now.", "Nothing was changed by this call; scheduled work goes on by itself when there is room again.", "Try again when the answer says so. If it happens often, raise the share in the settings.";
     NeedsRelink = "needs_relink": "The connection needs new credentials.", "Everything of this connection is paused; mappings are kept.", "Enter new credentials.";
     ConnectionPaused = "connection_paused": "The connection is paused.", "Nothing is billed through this connection.", "Resume the connection.";
     SecretStoreUnavailable = "secret_store_unavailable": "The credentials cannot be read right now.", "Nothing was changed.", "Try again in a few minutes.";
@@ -125,6 +125,13 @@ pub struct FieldError {
     pub pointer: String,
     /// The rule it breaks.
     pub detail: String,
+}
+
+impl FieldError {
+    /// Place and rule; the body as a whole has no name.
+    fn words(&self) -> String {
+        if self.pointer.is_empty() { self.detail.clone() } else { format!("{}: {}", self.pointer, self.detail) }
+    }
 }
 
 /// Something that a caller did or can do something about.
@@ -153,15 +160,14 @@ impl Problem {
     #[must_use]
     pub fn field(pointer: impl Into<String>, rule: impl Into<String>) -> Self {
         let (pointer, detail) = (pointer.into(), rule.into());
-        let mut problem = Self::new(Code::InvalidInput, format!("{pointer}: {detail}"));
-        problem.errors.push(FieldError { pointer, detail });
-        problem
+        let error = FieldError { pointer, detail };
+        Self { errors: vec![error.clone()], ..Self::new(Code::InvalidInput, error.words()) }
     }
 
     /// Several refused fields; `None` when there are none.
     #[must_use]
     pub fn fields(errors: Vec<FieldError>) -> Option<Self> {
-        let detail = errors.iter().map(|e| format!("{}: {}", e.pointer, e.detail)).collect::<Vec<_>>().join("; ");
+        let detail = errors.iter().map(FieldError::words).collect::<Vec<_>>().join("; ");
         (!errors.is_empty()).then(|| Self { errors, ..Self::new(Code::InvalidInput, detail) })
     }
 

@@ -32,36 +32,72 @@ pub struct Serving {
 /// # Errors
 /// A folder, a file or a port cannot be used.
 pub async fn start(options: &Options) -> Result<Serving, StartError> {
-    let api = bind(options.port).await?;
-    let autotask = match options.autotask_url {
-        Some(_) => None,
-        None => Some(bind(options.autotask_port).await?),
-    };
-    let (api_at, autotask_at) = (api.local_addr()?, autotask.as_ref().map(TcpListener::local_addr).transpose()?);
-    let world = World::open(options, autotask_at).await?;
-    let mut tasks = JoinSet::new();
-    if let (Some(listener), Some(simulator)) = (autotask, &world.simulator) {
-        let simulator = simulator.clone();
+    Ok(Opened::open(options).await?.serve())
+}
+
+/// The same over the demo's MSP: nothing is answered before it and the vendor's profile are there, so that whoever
+/// waits for the ports finds them, and what they write is not written over.
+///
+/// # Errors
+/// Also: the simulated Autotask refuses, or the API does.
+pub async fn start_seeded(options: &Options) -> Result<(Serving, Option<Login>), StartError> {
+    let opened = Opened::open(options).await?;
+    let login = opened.world.seed_once()?.map(|(login, _)| login);
+    if let Some(login) = &login {
+        opened.world.introduce_vendor(login).await.map_err(StartError::Vendor)?;
+    }
+    Ok((opened.serve(), login))
+}
+
+/// Bound and opened, and not answering yet.
+struct Opened {
+    world: World,
+    api: TcpListener,
+    api_at: SocketAddr,
+    autotask: Option<TcpListener>,
+    autotask_at: Option<SocketAddr>,
+    manual: bool,
+    ticks: bool,
+}
+
+impl Opened {
+    async fn open(options: &Options) -> Result<Self, StartError> {
+        let api = bind(options.port).await?;
+        let autotask = match options.autotask_url {
+            Some(_) => None,
+            None => Some(bind(options.autotask_port).await?),
+        };
+        let (api_at, autotask_at) = (api.local_addr()?, autotask.as_ref().map(TcpListener::local_addr).transpose()?);
+        let world = World::open(options, autotask_at).await?;
+        Ok(Self { world, api, api_at, autotask, autotask_at, manual: options.manual, ticks: options.ticks })
+    }
+
+    fn serve(self) -> Serving {
+        let Self { world, api, api_at, autotask, autotask_at, manual, ticks } = self;
+        let mut tasks = JoinSet::new();
+        if let (Some(listener), Some(simulator)) = (autotask, &world.simulator) {
+            let simulator = simulator.clone();
+            tasks.spawn(async move {
+                if let Err(error) = simulator.serve(listener).await {
+                    tracing::error!(error = %error, "the simulated Autotask ended");
+                }
+            });
+        }
+        let router = control::router(world.clone()).fallback_service(front::router(world.clone()));
         tasks.spawn(async move {
-            if let Err(error) = simulator.serve(listener).await {
-                tracing::error!(error = %error, "the simulated Autotask ended");
+            if let Err(error) = axum::serve(api, router).await {
+                tracing::error!(error = %error, "the API ended");
             }
         });
-    }
-    let router = control::router(world.clone()).fallback_service(front::router(world.clone()));
-    tasks.spawn(async move {
-        if let Err(error) = axum::serve(api, router).await {
-            tracing::error!(error = %error, "the API ended");
+        if !manual {
+            workers::start(&mut tasks, &world.bundle);
         }
-    });
-    if !options.manual {
-        workers::start(&mut tasks, &world.bundle);
+        if ticks {
+            tasks.spawn(ticks::fire(world.bundle.clone()));
+        }
+        tasks.spawn(housekeeping(world.clone()));
+        Serving { world, api: api_at, autotask: autotask_at, tasks }
     }
-    if options.ticks {
-        tasks.spawn(ticks::fire(world.bundle.clone()));
-    }
-    tasks.spawn(housekeeping(world.clone()));
-    Ok(Serving { world, api: api_at, autotask: autotask_at, tasks })
 }
 
 impl Serving {

@@ -2,7 +2,8 @@
 
 use super::state::World;
 use crate::gateway::event::HttpRequest;
-use http::{HeaderMap, HeaderValue, header};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use simulator::seed::{DemoMsp, demo_msp};
@@ -48,29 +49,35 @@ impl World {
         Ok(Some((login(database.ci), Some(made))))
     }
 
-    /// Sets the vendor's profile as its administrator would, so that partners can connect.
+    /// Sets the vendor's profile as its administrator would, so that partners can connect, unless there is one.
     ///
     /// # Errors
     /// What the API answered instead of 200.
     pub async fn introduce_vendor(&self, login: &Login) -> Result<(), String> {
+        if self.profile("GET", &[]).await.status() != StatusCode::NOT_FOUND {
+            return Ok(());
+        }
         let body = json!({
             "integration_vendor": "Sentinel Awareness",
             "integration_code": login.integration_code,
             "support_address": "support@sentinelawareness.example",
         })
         .to_string();
-        let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let path = "/v1/vendor/profile";
-        let request = HttpRequest { method: "PUT", path, query: "", headers: &headers, body: body.as_bytes() };
-        let claims = Map::from_iter([
-            ("sub".to_owned(), Value::from("local")),
-            ("role".to_owned(), Value::from("vendor_admin")),
-        ]);
-        let answer = self.bundle.api(&request, Some(&claims)).await;
+        let answer = self.profile("PUT", body.as_bytes()).await;
         if answer.status().is_success() {
             return Ok(());
         }
         Err(String::from_utf8_lossy(answer.body()).into_owned())
+    }
+
+    async fn profile(&self, method: &str, body: &[u8]) -> http::Response<Bytes> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let request = HttpRequest { method, path: "/v1/vendor/profile", query: "", headers: &headers, body };
+        let claims = Map::from_iter([
+            ("sub".to_owned(), Value::from("local")),
+            ("role".to_owned(), Value::from("vendor_admin")),
+        ]);
+        self.bundle.api(&request, Some(&claims)).await
     }
 }

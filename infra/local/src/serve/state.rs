@@ -71,6 +71,12 @@ pub enum StartError {
     /// No HTTP client.
     #[error("Autotask cannot be reached: {0}")]
     Transport(String),
+    /// The simulated Autotask did not take the demo's MSP.
+    #[error("the simulated Autotask cannot be filled")]
+    Seed(#[from] simulator::SimulatorError),
+    /// The API did not take the vendor's profile.
+    #[error("the vendor's profile was refused: {0}")]
+    Vendor(String),
 }
 
 /// The parts of a running machine. Cheap to clone.

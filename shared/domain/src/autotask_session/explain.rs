@@ -52,7 +52,7 @@ pub fn explain(error: autotask::Error) -> Error {
         }
         E::Unavailable { status, .. } => unavailable(*status, &words),
         E::NotSent { .. } => unavailable(None, ""),
-        E::Malformed { what, .. } => unavailable(None, &format!("its answer cannot be used: {what}")),
+        E::Malformed { what, .. } => unusable(what),
         E::UnknownOutcome { .. } | E::OutOfBounds { .. } => {
             Error::Autotask { doing: "calling Autotask", source: error }
         }
@@ -70,8 +70,19 @@ pub fn explain_zone(error: &ZoneError) -> Error {
         )
         .retry_after(RETRY_AFTER_SECONDS)
         .into(),
-        ZoneError::Unavailable { source } => unavailable(source.status(), &source.texts().join("; ")),
+        ZoneError::Unavailable { source } => {
+            let words = source.texts().join("; ");
+            match (&**source, source.status()) {
+                (autotask::Error::Malformed { what, .. }, _) => unusable(what),
+                (_, None) if !words.is_empty() => away(said("Autotask's zone look-up refused the call.", &words)),
+                (_, status) => unavailable(status, &words),
+            }
+        }
     }
+}
+
+fn unusable(what: &str) -> Error {
+    away(format!("Autotask's answer cannot be used: {what}."))
 }
 
 fn unavailable(status: Option<u16>, words: &str) -> Error {
@@ -82,7 +93,11 @@ fn unavailable(status: Option<u16>, words: &str) -> Error {
         Some(status) => format!("Autotask answered {status}."),
         None => "Autotask did not answer.".to_owned(),
     };
-    Problem::new(Code::AutotaskUnavailable, said(&what, words)).retry_after(RETRY_AFTER_SECONDS).into()
+    away(said(&what, words))
+}
+
+fn away(detail: String) -> Error {
+    Problem::new(Code::AutotaskUnavailable, detail).retry_after(RETRY_AFTER_SECONDS).into()
 }
 
 fn said(what: &str, words: &str) -> String {
@@ -124,6 +139,21 @@ mod tests {
         assert_eq!(code(status_500("")), Some(Code::AutotaskUnavailable));
         let rejected = E::Rejected { status: 500, texts: texts("Integration code required with this version") };
         assert_eq!(code(rejected), Some(Code::IntegrationVendorMismatch));
+    }
+
+    #[test]
+    fn an_answer_that_cannot_be_used_is_not_called_no_answer() {
+        let detail = |error: Error| match error {
+            Error::Problem(problem) => problem.detail,
+            other => panic!("not a problem: {other}"),
+        };
+        let malformed = || E::Malformed { what: "it is a web page".to_owned(), source: None };
+        let zone = |source: E| explain_zone(&ZoneError::Unavailable { source: Box::new(source) });
+        for told in [detail(explain(malformed())), detail(zone(malformed()))] {
+            assert_eq!(told, "Autotask's answer cannot be used: it is a web page.");
+        }
+        let forbidden = zone(E::Forbidden { texts: texts("Not from here.") });
+        assert_eq!(detail(forbidden), "Autotask's zone look-up refused the call. It says: Not from here.");
     }
 
     #[test]

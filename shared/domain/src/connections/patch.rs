@@ -7,6 +7,7 @@ use super::settings::{FreezeWindow, Settings, SettingsRecord};
 use super::{check_version, conflict, load_connection, schedule};
 use crate::actor::{Actor, Role, Scope};
 use crate::change::{Change, conflict_as};
+use crate::decoding::{escaped, rule};
 use crate::ids::{ConnectionId, PartnerId};
 use crate::ports::Ports;
 use crate::problem::{Code, Error, FieldError, Problem, Result};
@@ -181,7 +182,7 @@ fn merged(head: &SettingsHead, settings: &Settings, patch: &Map<String, Value>) 
     let settings = match serde_json::from_value::<Settings>(value) {
         Ok(settings) => settings,
         Err(_) if !errors.is_empty() => settings.clone(),
-        Err(error) => return Err(Problem::field("", error.to_string()).into()),
+        Err(error) => return Err(rule("", &error.to_string()).into()),
     };
     check_ranges(&settings, &mut errors);
     match Problem::fields(errors) {
@@ -262,18 +263,8 @@ fn merge_key(value: &mut Value, defaults: &Value, key: &str, new: &Value, errors
 fn take(value: &mut Value, candidate: Value, pointer: &str, errors: &mut Vec<FieldError>) {
     match serde_path_to_error::deserialize::<_, Settings>(candidate.clone()) {
         Ok(_) => *value = candidate,
-        Err(refused) => errors.push(error(pointer, &rule(&refused.into_inner()))),
+        Err(refused) => errors.extend(rule(pointer, &refused.into_inner().to_string()).errors),
     }
-}
-
-/// serde's words without the position, which means nothing to a caller who sent a patch.
-fn rule(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.split(" at line ").next().unwrap_or_default().to_owned()
-}
-
-fn escaped(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
 }
 
 fn check_ranges(settings: &Settings, errors: &mut Vec<FieldError>) {
@@ -377,7 +368,7 @@ mod tests {
         let (_, longer) = merged(&head(), &frozen, longer.as_object().unwrap()).unwrap();
         assert_eq!(longer.freeze.as_ref().unwrap().to.to_string(), "2027-01-05");
         assert_eq!(longer.freeze.unwrap().from.to_string(), "2026-12-24");
-        assert_eq!(pointers(json!({"freeze": {"from": "2026-12-24"}})), ["/freeze"]);
+        assert_eq!(pointers(json!({"freeze": {"from": "2026-12-24"}})), ["/freeze/to"], "it is required");
         assert_eq!(pointers(json!({"freeze": {"from": "2026-12-24", "to": "2026-12-01"}})), ["/freeze/to"]);
         let (_, lifted) = merged(&head(), &frozen, json!({"freeze": null}).as_object().unwrap()).unwrap();
         assert_eq!(lifted.freeze, None);

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 /// Most rows of an import.
 pub const IMPORT_ROWS_MAX: usize = 5_000;
+/// How much of an unknown column's name is repeated, in characters.
+const NAME_CHARS_SHOWN: usize = 64;
 /// Largest import in bytes.
 pub const IMPORT_BYTES_MAX: usize = 1024 * 1024;
 /// Longest text of a row's error, in characters.
@@ -61,6 +63,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Group>> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
     let header = reader.headers().map_err(|error| Problem::field("line 1", error.to_string()))?.clone();
     let columns = Columns::of(&header)?;
+    let mut lines = Lines { text: text.as_bytes(), at: 0, line: 1 };
     let mut groups: Vec<Group> = Vec::new();
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     for (no, record) in reader.records().enumerate() {
@@ -68,7 +71,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Group>> {
             return Err(Problem::field("", format!("the file has more than {IMPORT_ROWS_MAX} rows")).into());
         }
         let record = record.map_err(|error| Problem::field(format!("row {}", no + 1), error.to_string()))?;
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = record.position().map_or(0, |position| lines.at(position.byte()));
         let row = columns.row(&record, header.len());
         match places.get(row.account) {
             Some(place) => add(&mut groups[*place], line, &row),
@@ -84,6 +87,31 @@ pub(super) fn parse(text: &str) -> Result<Vec<Group>> {
     Ok(groups)
 }
 
+/// Counts lines as an editor does. The reader's own count is one short after `\r\n`, and stands still after `\r`.
+struct Lines<'a> {
+    text: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line of the row that begins at a byte, or after the line ends there; asked for from the top downwards.
+    fn at(&mut self, byte: u64) -> u64 {
+        let begin = usize::try_from(byte).unwrap_or(usize::MAX);
+        while let Some(found) = self.text.get(self.at) {
+            let ends_line = match found {
+                b'\n' => true,
+                b'\r' => self.text.get(self.at + 1) != Some(&b'\n'),
+                _ if self.at >= begin => break,
+                _ => false,
+            };
+            self.at += 1;
+            self.line += u64::from(ends_line);
+        }
+        self.line
+    }
+}
+
 /// Where the columns stand.
 struct Columns([Option<usize>; COLUMNS.len()]);
 
@@ -93,7 +121,10 @@ impl Columns {
         for (at, name) in header.iter().enumerate() {
             let name = name.trim().to_ascii_lowercase();
             let known = COLUMNS.iter().position(|c| *c == name);
-            let known = known.ok_or_else(|| Problem::field("line 1", format!("unknown column `{name}`")))?;
+            let known = known.ok_or_else(|| {
+                let name: String = name.chars().take(NAME_CHARS_SHOWN).collect();
+                Problem::field("line 1", format!("unknown column `{name}`"))
+            })?;
             if places[known].replace(at).is_some() {
                 return Err(Problem::field("line 1", format!("the column `{name}` stands twice")).into());
             }
@@ -277,6 +308,16 @@ mod tests {
             .unwrap()
             .remove(0)
             .wish
+    }
+
+    #[test]
+    fn lines_are_counted_as_an_editor_counts_them() {
+        let file = ["account_id,company_id", "a1,1", "", "\"a", "2\",2", "a3,3"];
+        for end in ["\n", "\r\n", "\r"] {
+            let groups = parse(&(file.join(end) + end)).unwrap();
+            let at: Vec<u64> = groups.iter().flat_map(|group| group.at.clone()).collect();
+            assert_eq!(at, [2, 4, 6], "{end:?}");
+        }
     }
 
     #[test]

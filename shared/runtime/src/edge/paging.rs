@@ -1,6 +1,5 @@
 //! `limit` and `cursor` of every listing.
 
-use super::body::Params;
 use super::error::ApiError;
 use domain::Problem;
 use serde::Deserialize;
@@ -42,11 +41,5 @@ impl Paging {
         } else {
             Err(Problem::field("limit", format!("must be 1 to {PAGE_LIMIT_MAX}")).into())
         }
-    }
-}
-
-impl From<Params<Paging>> for Paging {
-    fn from(Params(paging): Params<Paging>) -> Self {
-        paging
     }
 }

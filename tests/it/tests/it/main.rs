@@ -10,6 +10,7 @@ mod canary;
 mod connect_function;
 mod conventions;
 mod edge;
+mod hostile;
 #[path = "intake.rs"]
 mod intake_function;
 #[path = "map.rs"]

@@ -65,8 +65,8 @@ pub fn routes(effects: &Arc<Effects>) -> OpenApiRouter<App> {
             "/v1/things/{id}",
             put(async |PathParams(_): PathParams<ConnectionId>, given: IfMatch| given.check(7).map(|()| etag(8))),
         )
-        .route("/v1/maybe", post(async |body: OptionalBody<Thing>| Json(body.0.is_some())))
-        .route("/v1/csv", post(async |CsvBody(text): CsvBody| text))
+        .route("/v1/maybe", post(async |body: OptionalBody<Thing>| body.read().map(|body| Json(body.is_some()))))
+        .route("/v1/csv", post(async |file: CsvBody| file.read()))
         .route("/v1/held", post(async move |_: Caller| held(&hold).await))
         .route("/v1/fails", post(async move |_: Caller| fails(&fail)))
         .route("/v1/panics", get(async || -> &'static str { panic!("canary-panic") }))
@@ -89,7 +89,8 @@ async fn who(caller: Caller) -> Json<Value> {
     Json(json!({"actor": caller.actor(), "partner": partner, "main": caller.is_main()}))
 }
 
-async fn list(State(app): State<App>, caller: Caller, Params(paging): Params<Paging>) -> Result<Json<Value>, ApiError> {
+async fn list(State(app): State<App>, caller: Caller, paging: Params<Paging>) -> Result<Json<Value>, ApiError> {
+    let paging = paging.read()?;
     let limit = paging.limit()?;
     let after = match &paging.cursor {
         Some(cursor) => runtime::cursor::decode::<Position>(&app, &caller, LIST, cursor)?.after,
@@ -99,10 +100,11 @@ async fn list(State(app): State<App>, caller: Caller, Params(paging): Params<Pag
     Ok(Json(json!({"after": after, "limit": limit, "next_cursor": next})))
 }
 
-fn created(effects: &Effects, Body(thing): Body<Thing>) -> impl IntoResponse + use<> {
+fn created(effects: &Effects, thing: Body<Thing>) -> Result<impl IntoResponse + use<>, ApiError> {
+    let thing = thing.read()?;
     let n = effects.count.fetch_add(1, Ordering::SeqCst) + 1;
     let units: i64 = thing.lines.iter().map(|line| line.units).sum();
-    (StatusCode::CREATED, etag(1), Json(json!({"n": n, "name_chars": thing.name.len(), "units": units})))
+    Ok((StatusCode::CREATED, etag(1), Json(json!({"n": n, "name_chars": thing.name.len(), "units": units}))))
 }
 
 async fn held(effects: &Effects) -> String {
