@@ -1,4 +1,4 @@
-//! The events of the vendor's core (`requirements.md` 5.5), by the same calls as HTTP.
+//! The events of the vendor's core, by the same calls as HTTP.
 
 use crate::accounts::AccountBody;
 use crate::packages::PackageBody;

@@ -1,4 +1,4 @@
-//! Counts against units, today, read-only (F-09).
+//! Counts against units, today, read-only.
 
 use crate::lines::file;
 use crate::{READERS, examples};

@@ -1,4 +1,4 @@
-//! A client's lines of a day, for support (I-36).
+//! A client's lines of a day, for support.
 
 use crate::views::RunLineView;
 use crate::{SUPPORT, examples};

@@ -3,7 +3,7 @@
 use crate::ids::PartnerId;
 use serde::{Deserialize, Serialize};
 
-/// The roles of `requirements.md` 5.2, and ourselves.
+/// The roles that a token can carry, and ourselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-/// How long after its slot a missed run is still made up for (D-06).
+/// How long after its slot a missed run is still made up for.
 pub const CATCH_UP_MAX: SignedDuration = SignedDuration::from_hours(72);
 
 /// The calendar month that holds a date.

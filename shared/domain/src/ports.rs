@@ -198,7 +198,7 @@ pub trait Queue: Send + Sync + Debug {
     async fn send(&self, queue: QueueName, body: String, delay: Duration, group: &PartnerId) -> Result<(), QueueError>;
 }
 
-/// One event on the bus, in the envelope of `requirements.md` 5.5.
+/// One event on the bus, in its envelope.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OutEvent {
     /// For example `billing.run_completed`; EventBridge's `detail-type`.

@@ -10,7 +10,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 macro_rules! codes {
     ($($variant:ident = $text:literal: $title:literal, $effect:literal, $action:literal;)*) => {
-        /// The codes of `requirements.md` section 4: stable, part of the API.
+        /// The codes of problems: stable, part of the API.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum Code {
             $(#[doc = $title] #[serde(rename = $text)] $variant,)*

@@ -29,7 +29,7 @@ pub enum Key {
     Usage(PartnerId, AccountId, PackageId),
     /// An account claimed by another PSA's integration.
     AccountClaim(PartnerId, AccountId),
-    /// The one connection of a partner to a PSA (M-36): uniqueness by existence.
+    /// The one connection of a partner to a PSA: uniqueness by existence.
     ConnectionOfPsa(PartnerId, String),
     /// A connection.
     Connection(PartnerId, ConnectionId),
@@ -39,7 +39,7 @@ pub enum Key {
     Schedule(PartnerId, ConnectionId, String),
     /// An account's mapping.
     Mapping(PartnerId, ConnectionId, AccountId),
-    /// An Autotask company in use by a mapping (S-33): uniqueness by existence.
+    /// An Autotask company in use by a mapping: uniqueness by existence.
     CompanyTaken(PartnerId, ConnectionId, i64),
     /// A contract line in use by a mapping: uniqueness by existence.
     LineTaken(PartnerId, ConnectionId, LineRef),

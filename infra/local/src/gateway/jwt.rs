@@ -32,7 +32,7 @@ pub struct Grant {
     /// Whose partner; none for vendor roles.
     #[serde(default)]
     pub partner_id: Option<String>,
-    /// One of `requirements.md` 5.2; none to see what a token without a role may do.
+    /// One of `domain::Role`'s names; none to see what a token without a role may do.
     #[serde(default)]
     pub role: Option<String>,
     /// Whether it is the partner's main account.

@@ -7,7 +7,7 @@ use autotask::ZoneError;
 /// Words by which Autotask says that the tracking identifier is wrong or missing (with a 500).
 const INTEGRATION_WORDS: &[&str] =
     &["integrationcode", "integration code", "tracking identifier", "integration vendor"];
-/// Words that say outright that the user is locked or switched off; anything less is a wrong secret (D-14).
+/// Words that say outright that the user is locked or switched off; anything less is a wrong secret.
 const LOCKED_WORDS: &[&str] = &["locked", "inactive", "not active", "disabled", "deactivated"];
 /// How long to wait where Autotask does not say, in seconds.
 const RETRY_AFTER_SECONDS: u64 = 60;

@@ -1,4 +1,4 @@
-//! After a 401: look the zone up once, probe once, and then nobody calls until a person acts (F-18, D-14).
+//! After a 401: look the zone up once, probe once, and then nobody calls until a person acts.
 //! Repeated failures lock the API user, and with it everything else that uses it.
 
 use super::{checked_zone, discover, explain, explain_zone, open_at};

@@ -1,4 +1,4 @@
-//! What a person sees of the budget (F-20).
+//! What a person sees of the budget.
 
 use super::rate::{BudgetRow, Decision, Observed, Rate, decide};
 use crate::actor::Scope;

@@ -1,5 +1,5 @@
-//! The recurring-service billing code that the vendor's lines carry (I-02). The API only reads billing codes, so
-//! that "ensure" checks and tells how to create one (M-34).
+//! The recurring-service billing code that the vendor's lines carry. The API only reads billing codes, so
+//! that "ensure" checks and tells how to create one.
 
 use super::load_connection;
 use super::probe::billing_code_name;

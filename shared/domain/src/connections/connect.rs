@@ -1,4 +1,4 @@
-//! Connect: one action runs discovery, the credential test and the save (S-19). Nothing is kept unless all of it
+//! Connect: one action runs discovery, the credential test and the save. Nothing is kept unless all of it
 //! went well.
 
 use super::findings::{Findings, Warning};
@@ -31,7 +31,7 @@ pub struct Connected {
 /// Connects a partner to its Autotask.
 ///
 /// # Errors
-/// Those of "Connect" in `requirements.md` section 4. After any of them nothing is saved; a secret whose record
+/// Those that a request to connect can be refused with. After any of them nothing is saved; a secret whose record
 /// could not be written is deleted at once or by the daily sweep.
 pub async fn connect(
     ports: &Ports,

@@ -1,5 +1,5 @@
-//! The setup guide as data (S-04 to S-15, I-02 to I-08, A-21 to A-24): ordered steps, the form's fields, the
-//! permission matrix, and what the integration never does (D-16). A portal renders it; the probe checks it.
+//! The setup guide as data: ordered steps, the form's fields, the
+//! permission matrix, and what the integration never does. A portal renders it; the probe checks it.
 
 use super::billing_codes::steps as billing_code_steps;
 use super::matrix::{MATRIX, MatrixRow};

@@ -21,7 +21,7 @@ pub struct NewConnection {
     pub username: Option<String>,
     /// The API user's secret.
     pub secret: Option<SecretString>,
-    /// Notification contact (M-22).
+    /// Notification contact.
     pub email: Option<String>,
     /// `primary` (default) or `secondary`.
     pub priority: Option<String>,

@@ -1,5 +1,5 @@
 //! The security level that the API user needs: one table for the setup guide, the probe and the portal
-//! (S-10 to S-15, M-21). A row names what the administrator ticks; the entities behind it are what the probe asks.
+//! A row names what the administrator ticks; the entities behind it are what the probe asks.
 
 use super::findings::{Access, AccessOf, Grant};
 use super::record::{FeatureState, Permission};

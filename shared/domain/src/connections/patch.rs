@@ -37,7 +37,7 @@ const PERCENT_BOUND_MAX: i64 = 10_000;
 /// Oldest count that may be allowed, in hours: a year.
 const USAGE_AGE_MAX: i64 = 24 * 366;
 
-/// Settings whose home is the connection's own record (D-20).
+/// Settings whose home is the connection's own record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingsHead {
     /// Whether Autotask is the partner's first PSA.

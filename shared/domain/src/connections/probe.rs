@@ -1,4 +1,4 @@
-//! Asks Autotask what the API user may do: by metadata and by reading a few rows, never by writing (F-17). One call
+//! Asks Autotask what the API user may do: by metadata and by reading a few rows, never by writing. One call
 //! after the other, at most 12: 8 entities, 2 for costs, 2 for the billing code; retries of failed reads on top.
 
 use super::billing_codes;
@@ -14,7 +14,7 @@ use autotask::{
 
 /// Rows of which one must show a cost, so that costs count as readable.
 const COST_ROWS: usize = 25;
-/// The billing code's name where the vendor has set none (I-02).
+/// The billing code's name where the vendor has set none.
 const DEFAULT_BILLING_CODE: &str = "Software as a Service";
 
 /// Why a probe failed.

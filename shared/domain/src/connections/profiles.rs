@@ -1,4 +1,4 @@
-//! Jobs that a connection can be set up for, and what each of them switches on (`requirements.md` 5.6).
+//! Jobs that a connection can be set up for, and what each of them switches on.
 
 use super::Settings;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! "You'll know it worked when": the checklist of a connection (I-41), each step from records, nothing assumed.
+//! "You'll know it worked when": the checklist of a connection, each step from records, nothing assumed.
 
 use super::overview::{Overview, overview};
 use super::record::{ConnectionStatus, FeatureState};
@@ -30,7 +30,7 @@ pub struct ProgressStep {
     pub state: StepState,
     /// In words.
     pub detail: String,
-    /// Whether it is one of the three facts of I-41.
+    /// Whether it is one of the three facts that prove it.
     pub fact: bool,
 }
 

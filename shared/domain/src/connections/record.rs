@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub enum ConnectionStatus {
     /// Works.
     Connected,
-    /// Autotask refused the credentials: no call until a person acts (D-14).
+    /// Autotask refused the credentials: no call until a person acts.
     NeedsRelink,
     /// A person paused it, or the partner was deactivated.
     Paused,
@@ -75,7 +75,7 @@ pub struct Connection {
     pub zone: ZoneRecord,
     /// `primary` or `secondary`.
     pub priority: Priority,
-    /// Notification contact (M-22).
+    /// Notification contact.
     pub email: Option<String>,
     /// Which jobs are on: `seat_sync`, `package_billing`, `invoices` …
     pub features: Vec<String>,
@@ -88,13 +88,13 @@ pub struct Connection {
     /// Whether the API user can read costs, by the last probe.
     #[serde(default)]
     pub costs_readable: Option<bool>,
-    /// Whether the SaaS billing code was there at the last probe (I-02).
+    /// Whether the SaaS billing code was there at the last probe.
     #[serde(default)]
     pub saas_billing_code_present: Option<bool>,
     /// When the rights were last probed.
     #[serde(default)]
     pub probed_at: Option<Timestamp>,
-    /// Whether auto-map has run once by itself (S-29).
+    /// Whether auto-map has run once by itself.
     #[serde(default)]
     pub automap_ran: bool,
     /// When Autotask last answered.
@@ -113,7 +113,7 @@ pub struct Connection {
 pub enum Priority {
     /// The main one.
     Primary,
-    /// A second one: no manual fetches (D-25).
+    /// A second one: no manual fetches.
     Secondary,
 }
 

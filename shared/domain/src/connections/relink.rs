@@ -1,4 +1,4 @@
-//! New credentials for a connection that is there. What works stays in use until the new ones are proven (F-18).
+//! New credentials for a connection that is there. What works stays in use until the new ones are proven.
 
 use super::connect::{already_connected, audited, probe_problem, put_secret, told, zone_record};
 use super::findings::{Findings, Warning};

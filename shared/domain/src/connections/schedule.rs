@@ -49,7 +49,7 @@ pub(super) fn first(connection: &Connection, settings: &Settings, now: Timestamp
     Ok(wanted.then(|| fresh(connection, due(None, settings, now, true))))
 }
 
-/// The slot to keep or to take. One that has come and can still be made up for stays (D-06); one that is further
+/// The slot to keep or to take. One that has come and can still be made up for stays; one that is further
 /// back is given up for the next.
 fn due(present: Option<Timestamp>, settings: &Settings, now: Timestamp, moved: bool) -> Timestamp {
     let next = || next_slot(&settings.schedule, &settings.zone(), now);

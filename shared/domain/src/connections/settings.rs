@@ -1,4 +1,4 @@
-//! A connection's settings (`requirements.md` 5.6) with their defaults.
+//! A connection's settings with their defaults.
 
 use crate::ids::{AccountId, ConnectionId, PartnerId};
 use crate::records::{Key, Record};
@@ -25,7 +25,7 @@ impl Default for RunSchedule {
     }
 }
 
-/// Guards against bad counts (F-03, D-01).
+/// Guards against bad counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Guards {
@@ -47,7 +47,7 @@ impl Default for Guards {
     }
 }
 
-/// What to do with units that somebody changed by hand (F-10).
+/// What to do with units that somebody changed by hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum DriftPolicy {
@@ -60,7 +60,7 @@ pub enum DriftPolicy {
     RespectUntilNextMonth,
 }
 
-/// Whether a run may write without a person (D-03).
+/// Whether a run may write without a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum ApprovalMode {
@@ -87,7 +87,7 @@ impl Default for CompanyScope {
     }
 }
 
-/// By what auto-map compares (M-04, D-10).
+/// By what auto-map compares.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Automap {
@@ -113,7 +113,7 @@ pub struct FreezeWindow {
     pub to: Date,
 }
 
-/// Which identifier invoices carry outside Autotask (M-01). Ours is always the Autotask id.
+/// Which identifier invoices carry outside Autotask. Ours is always the Autotask id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum InvoiceReference {
@@ -130,7 +130,7 @@ pub enum InvoiceReference {
 pub struct Settings {
     /// IANA name; the partner's zone when connecting, else UTC.
     pub time_zone: String,
-    /// Whether package changes are pushed by themselves (S-22); never gates the monthly sync (D-04).
+    /// Whether package changes are pushed by themselves; never gates the monthly sync.
     pub billing_auto_sync: bool,
     /// When the seat sync runs.
     pub schedule: RunSchedule,
@@ -140,7 +140,7 @@ pub struct Settings {
     pub guards: Guards,
     /// Units changed by hand.
     pub drift: DriftPolicy,
-    /// Overwrite Cost where neither line nor package says (I-18).
+    /// Overwrite Cost where neither line nor package says.
     pub overwrite_cost: bool,
     /// Picker and auto-map.
     pub company_scope: CompanyScope,
@@ -148,11 +148,11 @@ pub struct Settings {
     pub automap: Automap,
     /// Share of Autotask's hourly limit, in per cent of the database's threshold.
     pub api_share_percent: i64,
-    /// Where not empty, only these accounts are written (F-19).
+    /// Where not empty, only these accounts are written.
     pub pilot_accounts: Vec<AccountId>,
     /// No writes in this span.
     pub freeze: Option<FreezeWindow>,
-    /// Stops every write of the connection at once (F-03).
+    /// Stops every write of the connection at once.
     pub kill_switch: bool,
     /// Which identifier invoices carry.
     pub invoice_reference: InvoiceReference,

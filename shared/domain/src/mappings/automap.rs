@@ -1,5 +1,5 @@
-//! Auto-map: a run that proposes a company, and where it is clear a contract and lines, for accounts without one
-//! (S-29, S-30, M-04, D-10, D-11). It confirms nothing, and never touches what a person decided.
+//! Auto-map: a run that proposes a company, and where it is clear a contract and lines, for accounts without one.
+//! It confirms nothing, and never touches what a person decided.
 
 use super::context::Context;
 use super::facts::{ContractFacts, LineFacts};
@@ -48,7 +48,7 @@ pub async fn start_automap(context: Context<'_>, rerun: bool) -> Result<Run> {
     }
 }
 
-/// Starts the one auto-map run that comes by itself, when the accounts are first looked at (S-29). None where it has
+/// Starts the one auto-map run that comes by itself, when the accounts are first looked at. None where it has
 /// come already, the connection does not work, or there is nothing to map.
 ///
 /// # Errors

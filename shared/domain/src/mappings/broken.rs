@@ -1,4 +1,4 @@
-//! Mappings whose target is gone, and those that work again (I-31, I-34, D-13).
+//! Mappings whose target is gone, and those that work again.
 
 use super::{Broken, Mapping, MappingStatus};
 use crate::actor::{Actor, Scope};
@@ -14,7 +14,7 @@ use serde_json::json;
 const ATTEMPTS_MAX: usize = 5;
 
 /// Whether this API user sees all rows of an entity. Restricted rights give empty lists and no errors, so that a row
-/// may be called gone only after this said yes (D-13); otherwise the right is missing, and the mapping is as it was.
+/// may be called gone only after this said yes; otherwise the right is missing, and the mapping is as it was.
 ///
 /// # Errors
 /// As the client's.

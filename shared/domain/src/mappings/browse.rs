@@ -102,7 +102,7 @@ fn company_facts(company: Company, labels: &Labels) -> CompanyFacts {
     }
 }
 
-/// A company's contracts with why they are not eligible; eligible ones with a vendor's line first (I-15).
+/// A company's contracts with why they are not eligible; eligible ones with a vendor's line first.
 ///
 /// # Errors
 /// `not_found` for a company that is not there; Autotask's own.

@@ -14,7 +14,7 @@ pub const BULK_CONFIRM_MAX: usize = 200;
 /// Accounts that are confirmed at a time.
 const CONFIRM_AT_ONCE: usize = 8;
 
-/// Thumbs-up (S-31): a suggestion becomes confirmed and takes its company and lines. Confirming twice changes nothing.
+/// Thumbs-up: a suggestion becomes confirmed and takes its company and lines. Confirming twice changes nothing.
 ///
 /// # Errors
 /// `not_found` without a mapping; `company_already_mapped`, `contract_service_shared` or

@@ -45,7 +45,7 @@ pub struct ContractFacts {
     pub start: Option<Date>,
     /// Last day.
     pub end: Option<Date>,
-    /// The contract that renews this one, whichever of the two points at the other (D-13).
+    /// The contract that renews this one, whichever of the two points at the other.
     pub renewed_by: Option<i64>,
     /// Whether its lines can be mapped.
     pub eligible: bool,
@@ -53,7 +53,7 @@ pub struct ContractFacts {
     pub why_not: Vec<Remark>,
     /// What to know otherwise.
     pub warnings: Vec<Remark>,
-    /// Whether it has a line of a service with the vendor's billing code (I-15).
+    /// Whether it has a line of a service with the vendor's billing code.
     pub has_vendor_line: bool,
 }
 

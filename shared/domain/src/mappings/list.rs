@@ -1,4 +1,4 @@
-//! Every account with what it is mapped to (S-27, D-18).
+//! Every account with what it is mapped to.
 
 use super::context::Context;
 use super::theirs::Theirs;
@@ -49,11 +49,11 @@ pub struct AccountRow {
     pub mapping: Option<Versioned<Mapping>>,
     /// What its lines are now, in their order; empty unless asked for.
     pub lines_now: Vec<LineNow>,
-    /// Which other PSA has claimed it (I-38).
+    /// Which other PSA has claimed it.
     pub claimed_by: Option<String>,
 }
 
-/// A mapped line as Autotask has it now (I-32).
+/// A mapped line as Autotask has it now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineNow {
     /// The service's name; absent where the line is gone or out of sight.

@@ -1,4 +1,4 @@
-//! Which company fits which account, and which line of it (M-04, D-10, D-11). Pure.
+//! Which company fits which account, and which line of it. Pure.
 
 use super::MappingSource;
 use super::facts::{ContractFacts, LineFacts};

@@ -181,7 +181,7 @@ async fn taking(context: Context<'_>, old: Option<&Mapping>, next: Option<&Mappi
     Ok(writes)
 }
 
-/// The account is nobody else's (I-38), now and when the write happens.
+/// The account is nobody else's, now and when the write happens.
 async fn unclaimed(context: Context<'_>, account: &AccountId) -> Result<Write> {
     let key = Key::AccountClaim(context.partner.clone(), account.clone());
     if let Some(claim) = load::<AccountClaim>(&*context.ports.storage, context.scope, &key).await? {

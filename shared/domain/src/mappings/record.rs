@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MappingStatus {
-    /// Proposed by auto-map; never billed (S-32).
+    /// Proposed by auto-map; never billed.
     Suggested,
     /// A person said yes.
     Confirmed,
     /// A person said: not this account.
     Excluded,
-    /// Something it points at is gone; not billed until mapped again (I-31).
+    /// Something it points at is gone; not billed until mapped again.
     Broken,
 }
 
@@ -68,7 +68,7 @@ pub struct MappedLine {
     pub service_id: i64,
     /// The service's name when last read.
     pub service_name: String,
-    /// Overwrite Cost of this line; absent: the package's, then the connection's (D-09).
+    /// Overwrite Cost of this line; absent: the package's, then the connection's.
     pub overwrite_cost: Option<bool>,
 }
 
@@ -96,7 +96,7 @@ pub struct Mapping {
     pub status: MappingStatus,
     /// The company; absent only when excluded.
     pub company: Option<CompanyRef>,
-    /// The contract used for billing; a mapping without one is valid and never billed (M-06).
+    /// The contract used for billing; a mapping without one is valid and never billed.
     pub contract: Option<ContractRef>,
     /// The lines.
     #[serde(default)]
@@ -105,7 +105,7 @@ pub struct Mapping {
     pub source: MappingSource,
     /// Why it is broken.
     pub broken: Option<Broken>,
-    /// A person paused this account (F-19).
+    /// A person paused this account.
     #[serde(default)]
     pub paused: bool,
     /// When a person confirmed it.
@@ -129,7 +129,7 @@ impl Mapping {
     }
 }
 
-/// Uniqueness of a company within a connection (S-33): exists while a mapping holds the company.
+/// Uniqueness of a company within a connection: exists while a mapping holds the company.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompanyTaken {
     /// Whose.

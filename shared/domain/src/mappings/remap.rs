@@ -10,7 +10,7 @@ use crate::ids::AccountId;
 use crate::problem::{Code, Error, Result};
 use std::collections::BTreeSet;
 
-/// Moves a mapping to another contract of its company, line by line: each to the one line of the same service (I-33).
+/// Moves a mapping to another contract of its company, line by line: each to the one line of the same service.
 /// It is confirmed, for a person did it.
 ///
 /// # Errors

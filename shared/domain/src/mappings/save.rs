@@ -20,7 +20,7 @@ pub const LINES_MAX: usize = 20;
 pub struct Wanted {
     /// `Companies.id`; required unless excluded.
     pub company_id: Option<i64>,
-    /// `Contracts.id`; a mapping without one is valid and never billed (M-06).
+    /// `Contracts.id`; a mapping without one is valid and never billed.
     pub contract_id: Option<i64>,
     /// Which package's count goes to which line; one without a line is as if it were not named.
     pub lines: Vec<WantedLine>,
@@ -57,10 +57,10 @@ pub(super) struct Target {
     pub(super) warnings: Vec<Remark>,
 }
 
-/// Saves what a person chose. It is confirmed at once (M-05), and nothing in Autotask is touched.
+/// Saves what a person chose. It is confirmed at once, and nothing in Autotask is touched.
 ///
 /// # Errors
-/// The codes of `requirements.md` section 4, Mapping; nothing is saved then.
+/// The codes that a mapping can be refused with; nothing is saved then.
 pub async fn save(
     context: Context<'_>,
     account: &AccountId,

@@ -17,7 +17,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Name of the billing code where the vendor has no profile yet (I-02).
+/// Name of the billing code where the vendor has no profile yet.
 const SAAS_BILLING_CODE: &str = "Software as a Service";
 /// How far a date-only value may lie before its day: the easternmost zone's midnight.
 const EAST_MAX: SignedDuration = SignedDuration::from_hours(14);
@@ -55,7 +55,7 @@ pub(super) struct UnitsToday {
 }
 
 impl<'a> Theirs<'a> {
-    /// Opens a session. No call is made for a connection that needs new credentials (D-14).
+    /// Opens a session. No call is made for a connection that needs new credentials.
     pub(super) async fn open(context: Context<'a>) -> Result<Theirs<'a>> {
         let connection = context.connection().await?;
         let settings = context.settings().await?;
@@ -79,7 +79,7 @@ impl<'a> Theirs<'a> {
         self.session.close().await;
     }
 
-    /// A failure as the caller is told it; one about the credentials goes the way of all such (D-14).
+    /// A failure as the caller is told it; one about the credentials goes the way of all such.
     pub(super) async fn told(&self, doing: &'static str, error: autotask::Error) -> Error {
         tracing::warn!(connection.id = %self.connection.id, doing, %error, "Autotask did not do as asked");
         let Context { ports, scope, actor, .. } = self.context;
@@ -93,7 +93,7 @@ impl<'a> Theirs<'a> {
         }
     }
 
-    /// What to say of a row that is not there: gone, or out of this API user's sight (D-13).
+    /// What to say of a row that is not there: gone, or out of this API user's sight.
     pub(super) async fn gone<T: Entity>(&self, code: Code, detail: String) -> Error {
         match sees_all::<T>(self.client()).await {
             Ok(true) => Error::problem(code, detail),
@@ -202,7 +202,7 @@ impl<'a> Theirs<'a> {
         contracts.iter().map(|contract| judge(contract, contracts, labels, &self.today)).collect()
     }
 
-    /// The ids of billing codes that mark a vendor's line (I-15).
+    /// The ids of billing codes that mark a vendor's line.
     pub(super) async fn vendor_codes(&self) -> Result<BTreeSet<i64>> {
         let Context { ports, scope, .. } = self.context;
         let profile = load::<VendorProfile>(&*ports.storage, scope, &Key::VendorProfile).await?;

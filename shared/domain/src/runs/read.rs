@@ -133,7 +133,7 @@ pub fn invoice_change(lines: &[RunLine]) -> Option<Decimal> {
 }
 
 /// Finds the lines of a client in the runs of a day: by a part of the account's or company's name, whatever its case,
-/// and the day on which a run was started or due, or from which its units count, in the connection's zone (I-36).
+/// and the day on which a run was started or due, or from which its units count, in the connection's zone.
 ///
 /// # Errors
 /// Storage.

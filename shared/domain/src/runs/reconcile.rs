@@ -1,4 +1,4 @@
-//! What the vendor counts against what Autotask has, today, without writing anything (F-09).
+//! What the vendor counts against what Autotask has, today, without writing anything.
 
 use super::{LineState, Period, Run, RunKind, RunLine, RunMode, Trigger, orphans, start};
 use crate::actor::{Actor, Scope};

@@ -139,7 +139,7 @@ pub struct Period {
     pub end: Date,
 }
 
-/// States of D-12; `lines` is their sum.
+/// How many lines are in which state; `lines` is their sum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LineState {
@@ -364,7 +364,7 @@ impl Record for Run {
     }
 }
 
-/// One line of a run's plan and report: the columns of F-01 and the result.
+/// One line of a run's plan and report: what was, what is wanted, and the result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunLine {
     /// Its number, in the plan's order, from 1.
@@ -408,7 +408,7 @@ pub struct RunLine {
     pub effective_date: Date,
     /// Whether the covering row is approved and posted.
     pub period_billed: bool,
-    /// Units that we last wrote, where Autotask now shows others (F-10).
+    /// Units that we last wrote, where Autotask now shows others.
     pub drift_from: Option<i64>,
     /// Where it stands.
     pub state: LineState,

@@ -390,7 +390,7 @@ enum After {
     Unauthorised,
 }
 
-/// The table of `design.md` section 5: which answers leave the intent open.
+/// The table of "Units change exactly once" in `ARCHITECTURE.md`: which answers leave the intent open.
 fn judge(sent: autotask::Result<i64>) -> (Answer, After) {
     use autotask::Error as E;
     match sent {

@@ -1,4 +1,4 @@
-//! Mappings that point at something gone (I-31 to I-34): marked when a run finds them so, and mended when a run sees
+//! Mappings that point at something gone: marked when a run finds them so, and mended when a run sees
 //! their units again.
 
 use super::sources::Ours;

@@ -1,4 +1,4 @@
-//! Unit costs (D-09): a cost rides on the adjustment; where it is then still another, or units were right already, it
+//! Unit costs: a cost rides on the adjustment; where it is then still another, or units were right already, it
 //! is set on the contract line and read back. Absolute, so it may be sent again.
 
 use super::apply::Applied;

@@ -20,7 +20,7 @@ pub(super) const MISSED: &str = "schedule/seat_sync";
 const PAGE: u32 = 100;
 /// A slot taken up later than this is called a catch-up: two ticks of the hourly schedule.
 const LATE: SignedDuration = SignedDuration::from_hours(2);
-/// So long before its slot a connection's counts are asked for (D-15): the tick before.
+/// So long before its slot a connection's counts are asked for: the tick before.
 const ASK_AHEAD: SignedDuration = SignedDuration::from_hours(1);
 
 /// What a tick did.

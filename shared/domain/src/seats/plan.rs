@@ -15,7 +15,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
-/// A change by at most so many units is never too large by its percentage (D-01): 2 users becoming 4 is no accident.
+/// A change by at most so many units is never too large by its percentage: 2 users becoming 4 is no accident.
 pub const PERCENT_GUARD_FROM: i64 = 5;
 /// Share of lines, in per cent, whose units cannot be seen without an explanation, from which on a run stops:
 /// restricted rights give empty lists, not errors.
@@ -285,7 +285,7 @@ fn refusal(
     guarded(now, wanted, &frame.settings.guards).map(|(code, words)| (LineState::Held, Some(code), words))
 }
 
-/// The guards of F-03 and D-01: whether a change is too large to write by itself.
+/// The guards: whether a change is too large to write by itself.
 #[must_use]
 pub fn guarded(now: i64, wanted: i64, guards: &Guards) -> Option<(Code, String)> {
     let change = (wanted - now).abs();
@@ -303,7 +303,7 @@ pub fn guarded(now: i64, wanted: i64, guards: &Guards) -> Option<(Code, String)>
     })
 }
 
-/// Units that we wrote last, where Autotask shows others (F-10). Only what we wrote for the run's date or before it
+/// Units that we wrote last, where Autotask shows others. Only what we wrote for the run's date or before it
 /// says anything about that date, and only where we wrote nothing else in between.
 fn drift(ledger: &UnitLine, date: Date, now: i64) -> Option<i64> {
     let last = ledger.last.as_ref()?;
@@ -363,7 +363,7 @@ fn blank(ours: &Ours, theirs: &Theirs, frame: &Frame<'_>, target: &Target) -> Ru
     }
 }
 
-/// Whether the line's cost is written along (D-09): the line's own switch, else the connection's; never for bundles.
+/// Whether the line's cost is written along: the line's own switch, else the connection's; never for bundles.
 #[must_use]
 pub fn overwrites_cost(target: &Target, settings: &Settings) -> bool {
     target.line.line.kind == LineKind::Service && target.line.overwrite_cost.unwrap_or(settings.overwrite_cost)

@@ -138,7 +138,7 @@ impl Reader<'_> {
         self.rights(&missing, &contracts).await
     }
 
-    /// Restricted rights give empty lists: what was not found is gone only where it could have been seen (D-13).
+    /// Restricted rights give empty lists: what was not found is gone only where it could have been seen.
     async fn rights(&mut self, missing: &BTreeSet<LineRef>, contracts: &BTreeSet<i64>) -> Result<()> {
         let client = &self.session.client;
         for kind in missing.iter().map(|line| line.kind).collect::<BTreeSet<LineKind>>() {

@@ -218,7 +218,7 @@ pub async fn contracts(
     Ok(facts.collect())
 }
 
-/// The successor of each of these ended contracts, where there is one. The pointer is met in either direction (D-13),
+/// The successor of each of these ended contracts, where there is one. The pointer is met in either direction,
 /// so that what it leads to, or comes from, is the successor only if it begins later.
 pub async fn successors(
     client: &Client,

@@ -1,4 +1,4 @@
-//! Accounts that another PSA's integration has claimed: they are not billed through this one (I-38).
+//! Accounts that another PSA's integration has claimed: they are not billed through this one.
 
 use super::check::{Checks, known, narrowed, unless_overtaken};
 use crate::actor::{Actor, Scope};

@@ -97,7 +97,7 @@ async fn try_put(ports: &Ports, scope: &Scope, wanted: &Package, if_match: Optio
     Ok(Put { record: Versioned { v: present.unwrap_or_default() + 1, value: wanted.clone() }, outcome })
 }
 
-/// Says which packages a partner may use (S-34): the whole list.
+/// Says which packages a partner may use: the whole list.
 ///
 /// # Errors
 /// `not_found` for an unknown partner; `invalid_input` for a package that is not in the catalogue, stands twice,

@@ -22,7 +22,7 @@ pub struct PartnerInput {
     pub active: bool,
 }
 
-/// Makes a partner known or changes it. One that is no longer active has its connections paused (D-15); being
+/// Makes a partner known or changes it. One that is no longer active has its connections paused; being
 /// active again resumes nothing: a person does that.
 ///
 /// # Errors

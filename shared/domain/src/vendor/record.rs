@@ -12,9 +12,9 @@ pub struct VendorProfile {
     pub integration_vendor: String,
     /// Which version of the secret holds the integration code (tracking identifier); absent until it is set.
     pub integration_code: Option<SecretVersion>,
-    /// Shown wherever an error is shown (S-43).
+    /// Shown wherever an error is shown.
     pub support_address: String,
-    /// Name of the recurring-service billing code that lines of this vendor carry (I-02).
+    /// Name of the recurring-service billing code that lines of this vendor carry.
     pub saas_billing_code: String,
     /// Further words for the setup guide, one paragraph each.
     #[serde(default)]
@@ -84,7 +84,7 @@ impl Record for Account {
     }
 }
 
-/// An account that another PSA's integration has claimed (I-38).
+/// An account that another PSA's integration has claimed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AccountClaim {
     /// Whose client.
@@ -113,7 +113,7 @@ pub struct Package {
     pub name: String,
     /// What is counted: `user`, `domain`.
     pub metric: String,
-    /// What the partner pays for one unit and month; the cost written where Overwrite Cost is on (I-23).
+    /// What the partner pays for one unit and month; the cost written where Overwrite Cost is on.
     #[serde(default)]
     pub unit_price_to_partner: Option<Decimal>,
     /// ISO 4217.
@@ -129,7 +129,7 @@ impl Record for Package {
     }
 }
 
-/// Which packages a partner may use (S-34).
+/// Which packages a partner may use.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PartnerPackages {
     /// Whose.

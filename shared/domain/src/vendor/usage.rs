@@ -1,4 +1,4 @@
-//! Counts: how many of a package an account uses, as the vendor's core counted it (M-32).
+//! Counts: how many of a package an account uses, as the vendor's core counted it.
 
 use super::check::{BATCH_AT_ONCE, Checks, known, narrowed, unless_overtaken};
 use crate::actor::{Actor, Scope};

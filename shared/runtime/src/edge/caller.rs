@@ -53,7 +53,7 @@ impl Caller {
         Err(Error::problem(Code::ForbiddenRole, detail).into())
     }
 
-    /// Goes on only for a partner's main account (S-16); vendor roles pass.
+    /// Goes on only for a partner's main account; vendor roles pass.
     ///
     /// # Errors
     /// `not_main_account`.

@@ -3,7 +3,7 @@
 use domain::Code;
 use http::StatusCode;
 
-/// The status of an answer that is this problem (`requirements.md` section 4). 422 says that the thing
+/// The status of an answer that is this problem. 422 says that the thing
 /// named cannot be used so, 409 that the state of ours forbids it now, 503 that a repeat may succeed.
 /// Codes that mostly stand inside an answer (a line's state, a warning) have the status of a refusal
 /// for that reason.

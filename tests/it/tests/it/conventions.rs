@@ -1,4 +1,4 @@
-//! What `requirements.md` 5.1 promises of every route, held against every route that the API's description names: one
+//! What the API promises of every route, held against every route that the API's description names: one
 //! row of the audit trail for each change, idempotency keys, versions, request ids, pages.
 
 use crate::template::root;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// Every code with its status, from `requirements.md` section 4 where that names one.
+/// Every code with its status.
 const STATUSES: &[(u16, &[&str])] = &[
     (400, &["invalid_input"]),
     (403, &["forbidden_role", "not_main_account", "permission_missing"]),

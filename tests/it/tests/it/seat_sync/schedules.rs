@@ -1,4 +1,4 @@
-//! When runs start, and what becomes of those that cannot: slots, catching up, approval, credentials (I-19, I-26, D-06).
+//! When runs start, and what becomes of those that cannot: slots, catching up, approval, credentials.
 
 mod credentials;
 mod slots;

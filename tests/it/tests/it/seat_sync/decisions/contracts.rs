@@ -1,4 +1,4 @@
-//! Contracts that ended, were renewed or are not what they were; lines that are gone; posted periods (I-29…I-34).
+//! Contracts that ended, were renewed or are not what they were; lines that are gone; posted periods.
 
 use super::super::{DECEMBER, adjustments, last_run, units};
 use super::{erase_rows, eve_with, patch_row, said, sync, worked_off};

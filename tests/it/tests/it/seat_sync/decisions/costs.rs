@@ -1,4 +1,4 @@
-//! Overwrite Cost (I-18, I-22, I-23, D-09). Lines cost 2.00 in Autotask; the vendor's price to the partner is 1.75.
+//! Overwrite Cost. Lines cost 2.00 in Autotask; the vendor's price to the partner is 1.75.
 
 use super::super::{adjustments, last_run, units};
 use super::{edit_mapping, erase_rows, eve_with, said, sync, worked_off};

@@ -1,4 +1,4 @@
-//! Units that a person changed since we wrote them (F-10, M-14).
+//! Units that a person changed since we wrote them.
 
 use super::super::{DECEMBER, adjustments, units};
 use super::{eve_with, patch_row, said, sync, worked_off};
@@ -56,7 +56,7 @@ async fn an_edit_can_be_respected_until_the_next_month() {
     world.tick("seat-sync", "2027-01-01T00:15:00Z").await;
     let report = worked_off(&world).await;
     assert_eq!((report[0].state, report[0].code), (LineState::Changed, Some(Code::DriftDetected)));
-    assert_eq!(report[0].drift_from, Some(12), "M-14: overwritten on the 1st, with drift shown");
+    assert_eq!(report[0].drift_from, Some(12), "overwritten on the 1st, with drift shown");
     assert_eq!(world.units_on(&lines, date(2027, 1, 1)), [Some(12)]);
     assert_eq!(units(&world, &lines), [15], "December stays as the partner made it");
 }

@@ -1,4 +1,4 @@
-//! Counts that are missing, old, or too different (F-03, D-01, M-13).
+//! Counts that are missing, old, or too different.
 
 use super::super::{adjustments, last_run, units};
 use super::{edit_settings, eve_with, forget_usage, said, sync, worked_off};

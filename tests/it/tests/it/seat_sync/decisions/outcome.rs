@@ -1,4 +1,4 @@
-//! What the world is told of a run: one failing line among others, issues, events, totals (F-12, F-13, F-24, I-35).
+//! What the world is told of a run: one failing line among others, issues, events, totals.
 
 use super::super::{DECEMBER, adjustments, last_run, units};
 use super::{erase_rows, eve_with, forget_usage, said, sync, worked_off};

@@ -1,4 +1,4 @@
-//! Rights that are restricted: Autotask answers with empty lists, which are neither "0 units" nor "gone" (D-13).
+//! Rights that are restricted: Autotask answers with empty lists, which are neither "0 units" nor "gone".
 
 use super::super::{DECEMBER, adjustments, last_run, units};
 use super::{erase_rows, eve_with, said, sync};

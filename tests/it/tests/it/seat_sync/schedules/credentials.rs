@@ -1,4 +1,4 @@
-//! Credentials that stop working, before a run and in the middle of one (F-18, D-14).
+//! Credentials that stop working, before a run and in the middle of one.
 
 use super::*;
 use crate::seat_sync::{EVE, SLOT, eve, manual};
