@@ -2,13 +2,14 @@
 
 use super::finish::SUBJECT;
 use super::lease::is_lost;
-use super::{Run, RunKind, RunState, finish};
+use super::{Run, RunKind, RunMode, RunState, finish};
 use crate::actor::{Actor, Scope};
 use crate::change::Change;
 use crate::issues::{self, Subject};
 use crate::ports::{Ports, Read, StorageError};
 use crate::problem::{Code, Error, Result};
 use crate::records::{Collection, Record, Versioned, load, load_all};
+use crate::seats::give_up_lines;
 use jiff::SignedDuration;
 use std::time::Duration;
 
@@ -58,17 +59,19 @@ async fn look_after(ports: &Ports, scope: &Scope, seen: &Run) -> Result<bool> {
 
 /// Ends a lost run as failed: `run_partial` where it may have written something, `internal` where it had not begun
 /// to. Nothing is written to Autotask; the lines it left open are settled by the next run.
-pub(super) async fn give_up(ports: &Ports, scope: &Scope, run: Versioned<Run>) -> Result<()> {
+pub(super) async fn give_up(ports: &Ports, scope: &Scope, mut run: Versioned<Run>) -> Result<()> {
     let actor = Actor::system("sweep:lost_runs", format!("sweep_{}", ports.ids.uuid().simple()));
     let (code, detail) = match run.state {
         RunState::Applying | RunState::Settling => {
-            (Code::RunPartial, "The run stopped while it was writing; which lines are done shows the next run.")
+            (Code::RunPartial, "The run stopped while it was writing; its lines say what became of each.")
         }
         _ => (Code::Internal, "The run was never carried out; nothing was written."),
     };
-    let (partner, connection, totals) = (run.partner.clone(), run.connection.clone(), run.totals);
+    let (partner, connection) = (run.partner.clone(), run.connection.clone());
     let id = run.id.clone();
     let is_seats = run.kind == RunKind::SeatSync;
+    let writes = is_seats && run.mode == RunMode::Apply;
+    let totals = if writes { give_up_lines(ports, scope, &mut run.value, Code::Internal).await? } else { run.totals };
     let problem = Some((code, detail.to_owned()));
     match finish(ports, scope, &actor, run, RunState::Failed, totals, problem).await {
         Ok(ended) if ended.state == RunState::Failed => {}

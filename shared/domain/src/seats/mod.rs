@@ -16,6 +16,7 @@ mod run;
 mod sources;
 pub mod writers;
 
+pub(crate) use run::give_up_lines;
 pub use run::{Computed, compute, work};
 pub use sources::{Ours, load as load_ours};
 

@@ -418,19 +418,29 @@ impl Work<'_> {
     /// Ends the run. Lines that were planned and not carried out are not left as if they had been.
     async fn failed(&self, code: Code, detail: String, calls: u32) -> Result<Ended> {
         let mut run = self.claimed.run.clone();
-        let (partner, id) = (run.partner.clone(), run.connection.clone());
-        let mut lines = lines::load_lines(self.ports, self.scope, &partner, &id, &run.id).await?;
-        if !lines.is_empty() {
-            let ledger = sources::load_ledger(self.ports, self.scope, &partner, &id).await?;
-            report::given_up(&mut lines, &ledger, &run.id, code);
-            run.value.chunks = lines::store_lines(self.ports, self.scope, &run.value, &lines).await?;
-        }
+        let totals = give_up_lines(self.ports, self.scope, &mut run.value, code).await?;
         run.value.worker = None;
         run.value.autotask_calls += calls;
-        let (actor, totals) = (run.value.actor.clone(), Totals::of(lines.iter().map(|line| line.state)));
+        let actor = run.value.actor.clone();
         runs::finish(self.ports, self.scope, &actor, run, RunState::Failed, totals, Some((code, detail))).await?;
         Ok(Ended::Over)
     }
+}
+
+/// Stores of each line of a run that ends before its time what became of it, by the ledger; how many are in which
+/// state. What was planned and not begun gets `code`.
+///
+/// # Errors
+/// Storage.
+pub(crate) async fn give_up_lines(ports: &Ports, scope: &Scope, run: &mut Run, code: Code) -> Result<Totals> {
+    let (partner, id) = (&run.partner, &run.connection);
+    let mut lines = lines::load_lines(ports, scope, partner, id, &run.id).await?;
+    if !lines.is_empty() {
+        let ledger = sources::load_ledger(ports, scope, partner, id).await?;
+        report::given_up(&mut lines, &ledger, &run.id, code);
+        run.chunks = lines::store_lines(ports, scope, run, &lines).await?;
+    }
+    Ok(Totals::of(lines.iter().map(|line| line.state)))
 }
 
 /// Looks once per run how much of the hourly limit is used. Not being allowed to is no reason to stop.

@@ -194,6 +194,39 @@ async fn a_lost_run_is_ended_with_an_issue_once_and_the_next_one_may_start() {
     assert_eq!(world.published("issue.resolved").len(), 1);
 }
 
+/// The threshold and one read of the lines' units.
+const REQUESTS_BEFORE_WRITES: u32 = 2;
+
+#[tokio::test]
+async fn a_lost_runs_lines_say_what_became_of_each_and_not_what_was_planned() {
+    let world = testkit::world().await;
+    let lines = world.lines(4).await;
+    for line in &lines {
+        world.usage(line, 12).await;
+    }
+    let id = started(&world, sync("apply")).await;
+    // The threshold and the reads come before the first adjustment; the second adjustment dies with its worker.
+    world.kill.arm(REQUESTS_BEFORE_WRITES + 2, local::host::KillScope::Background);
+    world.work_one().await;
+    assert!(world.kill.status().1, "the worker was killed");
+    world.queue.purge().unwrap();
+    world.advance(SignedDuration::from_mins(121));
+    assert_eq!(sweep(&world).await, 1);
+
+    let run = shown(&world, &id).await;
+    assert_eq!(run["status"], "failed");
+    let told = super::lines(&world, &id).await;
+    let state = |state: &str| told.iter().filter(|line| line["state"] == state).count();
+    assert_eq!(run["totals"]["lines"], 4, "{run}");
+    for name in ["changed", "failed", "unverified"] {
+        assert_eq!(run["totals"][name], state(name), "{name}: {told:?}");
+    }
+    assert_eq!(state("changed"), 0, "nothing was seen in Autotask: {told:?}");
+    assert!(state("unverified") >= 1 && state("failed") >= 1, "some were sent, some were not: {told:?}");
+    started(&world, sync("apply")).await;
+    world.drain().await;
+}
+
 #[tokio::test]
 async fn a_start_takes_the_way_over_from_a_lost_run_without_waiting_for_the_sweep() {
     let world = testkit::world().await;
