@@ -253,7 +253,9 @@ impl Work<'_> {
                 open || ledger.last.as_ref().is_some_and(|last| last.run == run.id)
             });
             let fits = approved.get(&planned.line.line).is_some_and(|stored| {
-                stored.units_wanted == planned.line.units_wanted
+                // By now the stored lines may be a report: what was not to be written, or had gone stale, stays so.
+                matches!(stored.state, LineState::Changed | LineState::Unverified | LineState::Failed)
+                    && stored.units_wanted == planned.line.units_wanted
                     && stored.units_now == planned.line.units_now
                     && stored.cost_wanted == planned.line.cost_wanted
             });

@@ -7,10 +7,12 @@ mod schedules;
 mod secrets;
 mod switches;
 
-use domain::runs::{Run, RunLine, RunMode, RunState, StartRun, Trigger, lines as run_lines};
+use domain::problem::Code;
+use domain::runs::{LineState, Run, RunLine, RunMode, RunState, StartRun, Trigger, lines as run_lines};
 use domain::{Actor, Role};
 use jiff::civil::{Date, date};
-use simulator::LoggedRequest;
+use serde_json::json;
+use simulator::{Fault, FaultKind, LoggedRequest, Match};
 use testkit::{Line, World};
 
 /// The slot of December for a connection in UTC.
@@ -92,4 +94,37 @@ async fn a_preview_writes_nothing_and_says_what_would_happen() {
     assert!(run.plan_hash.is_some());
     assert!(adjustments(&world).is_empty());
     assert_eq!(report(&world, &run).await[1].words, "10 -> 14 units from 2026-11-01.");
+}
+
+#[tokio::test]
+async fn a_line_that_went_stale_after_the_approval_stays_alone_when_its_run_comes_back() {
+    let (world, lines) = eve(2).await;
+    for line in &lines {
+        world.usage(line, 12).await;
+    }
+    let wanted = StartRun { effective_date: Some(DECEMBER), ..StartRun::seat_sync(RunMode::Preview, Trigger::Manual) };
+    started(&world, wanted).await;
+    world.drain().await;
+    let run = last_run(&world).await;
+    let path = format!("C/runs/{}/apply", run.id);
+    let api = world.api(Role::PartnerBilling);
+    api.post(&path, json!({"plan_hash": run.plan_hash})).await.assert_status(202);
+
+    // Between the approval and the worker somebody adds a unit by hand; the other line's answer gets lost, so that
+    // the run has to come back.
+    let december =
+        |row: &&serde_json::Value| row["startDate"].as_str().is_some_and(|day| day.starts_with("2026-12-01"));
+    let rows = world.rows("ContractServiceUnits");
+    let of_line = rows.values().filter(|row| row["contractServiceID"] == lines[0].line.id);
+    let row = of_line.filter(december).next().unwrap()["id"].as_i64().unwrap();
+    world.sim.patch(world.ci, "ContractServiceUnits", row, &json!({"units": 11})).unwrap();
+    world
+        .sim
+        .add_fault(Fault::new(Match::new("POST", "*ContractServiceAdjustments"), FaultKind::ApplyThenReset).times(1));
+    world.drain().await;
+    assert_eq!(units(&world, &lines), [11, 12]);
+    let run = last_run(&world).await;
+    let report = report(&world, &run).await;
+    assert_eq!((report[0].state, report[0].code), (LineState::Held, Some(Code::PlanStale)));
+    assert_eq!(report[1].state, LineState::Changed);
 }
