@@ -5,6 +5,7 @@
 
 mod apply;
 mod broken;
+mod conclude;
 mod costs;
 pub mod due;
 mod issues;

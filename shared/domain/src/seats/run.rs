@@ -1,11 +1,9 @@
 //! What a worker does with a message: claim the run, load ours, load theirs, plan, carry out, report.
 
-use super::apply::{Applied, Applier};
-use super::costs;
-use super::prepare::{Prepared, hash, prepare};
-use super::report;
-use super::sources;
-use super::{broken, issues, writers};
+use super::apply::Applier;
+use super::conclude::REFUSED;
+use super::prepare::{hash, prepare};
+use super::{report, sources, writers};
 use crate::actor::Scope;
 use crate::autotask_session::{self, Session, Verdict as Credentials};
 use crate::budget::{Mode, exhausted};
@@ -15,19 +13,17 @@ use crate::ids::{ConnectionId, LineRef, PartnerId};
 use crate::ports::{DELAY_MAX, Deadline, Ports, StorageError};
 use crate::problem::{Code, Error, Result};
 use crate::records::{Key, Versioned, Write, load};
-use crate::runs::{self, LineState, Run, RunLine, RunMode, RunState, Totals, Trigger, WorkMessage, lines};
+use crate::runs::{self, Run, RunLine, RunMode, RunState, Totals, Trigger, WorkMessage, lines};
 use jiff::SignedDuration;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How long a claim of an invocation on its run lasts: the worker's time-out of 300 s and a minute for clocks.
 const INVOCATION_MAX: SignedDuration = SignedDuration::from_secs(360);
 /// A run that could not be done for so long is given up: the next slot or a person starts a new one.
 const RUN_AGE_MAX: SignedDuration = SignedDuration::from_hours(24);
-/// What a run says that Autotask's refusal ended.
-const REFUSED: &str = "Autotask refused the credentials during the run.";
 /// Pause before a run that Autotask or the store could not serve is taken up again.
-const LATER: Duration = Duration::from_secs(60);
+pub(super) const LATER: Duration = Duration::from_secs(60);
 
 /// A plan with what it was made of.
 #[derive(Debug)]
@@ -68,7 +64,7 @@ pub async fn compute(
 }
 
 /// How an invocation ended.
-enum Ended {
+pub(super) enum Ended {
     /// The run is over, or waits for a person.
     Over,
     /// The rest is for another invocation, not before this.
@@ -90,8 +86,8 @@ pub async fn work(ports: &Ports, scope: &Scope, deadline: &dyn Deadline, message
 }
 
 /// A run that this invocation works on.
-struct Claimed {
-    run: Versioned<Run>,
+pub(super) struct Claimed {
+    pub(super) run: Versioned<Run>,
     invocation: String,
 }
 
@@ -127,15 +123,16 @@ async fn claim(ports: &Ports, scope: &Scope, message: &WorkMessage) -> Result<Op
     }
 }
 
-struct Work<'a> {
-    ports: &'a Ports,
-    scope: &'a Scope,
+/// One invocation's work on its run.
+pub(super) struct Work<'a> {
+    pub(super) ports: &'a Ports,
+    pub(super) scope: &'a Scope,
     deadline: &'a dyn Deadline,
-    claimed: &'a Claimed,
+    pub(super) claimed: &'a Claimed,
 }
 
 impl Work<'_> {
-    fn run(&self) -> &Run {
+    pub(super) fn run(&self) -> &Run {
         &self.claimed.run.value
     }
 
@@ -224,127 +221,12 @@ impl Work<'_> {
         scheduled && !run.approved && settings.approval_mode == ApprovalMode::ApproveAll
     }
 
-    /// The plan is made and waits for a person.
-    async fn planned(&self, prepared: Prepared, settings: &Settings, session: &Session) -> Result<Ended> {
-        let mut run = self.claimed.run.clone();
-        let plan_hash = hash(&prepared.plan.lines);
-        let stopped = prepared.plan.stopped.clone();
-        let lines: Vec<RunLine> = prepared.plan.lines.into_iter().map(|planned| planned.line).collect();
-        run.value.chunks = lines::store_lines(self.ports, self.scope, &run.value, &lines).await?;
-        run.value.plan_hash = Some(plan_hash);
-        run.value.planned_at = Some(self.ports.clock.now());
-        run.value.settings = Some(settings.clone());
-        run.value.autotask_calls += session.calls();
-        run.value.worker = None;
-        let totals = Totals::of(lines.iter().map(|line| line.state));
-        let actor = run.value.actor.clone();
-        runs::finish(self.ports, self.scope, &actor, run, RunState::Planned, totals, stopped).await?;
-        Ok(Ended::Over)
-    }
-
-    /// Lines that no longer fit the plan that a person approved are left alone.
-    async fn keep_to_the_approved(&self, prepared: &mut Prepared) -> Result<()> {
-        let run = self.run();
-        let approved = lines::load_lines(self.ports, self.scope, &run.partner, &run.connection, &run.id).await?;
-        let approved: BTreeMap<LineRef, RunLine> = approved.into_iter().map(|line| (line.line, line)).collect();
-        for planned in &mut prepared.plan.lines {
-            let begun = prepared.ours.ledger.get(&planned.line.line).is_some_and(|ledger| {
-                let open = ledger.open.as_ref().is_some_and(|open| open.run == run.id);
-                open || ledger.last.as_ref().is_some_and(|last| last.run == run.id)
-            });
-            let fits = approved.get(&planned.line.line).is_some_and(|stored| {
-                // By now the stored lines may be a report: what was not to be written, or had gone stale, stays so.
-                matches!(stored.state, LineState::Changed | LineState::Unverified | LineState::Failed)
-                    && stored.units_wanted == planned.line.units_wanted
-                    && stored.units_now == planned.line.units_now
-                    && stored.cost_wanted == planned.line.cost_wanted
-            });
-            if !begun && !fits && (planned.want.is_some() || planned.cost_only.is_some()) {
-                planned.want = None;
-                planned.cost_only = None;
-                planned.line.state = LineState::Held;
-                planned.line.code = Some(Code::PlanStale);
-                "Units or count have changed since the plan was approved.".clone_into(&mut planned.line.words);
-            }
-        }
-        Ok(())
-    }
-
-    /// Stores the report, and ends the run or hands it on.
-    async fn conclude(
-        &self,
-        connection: &Connection,
-        session: &Session,
-        mut prepared: Prepared,
-        mut applied: Applied,
-        settings: &Settings,
-    ) -> Result<Ended> {
-        let wait = self.wait_of(&applied);
-        let costs = match wait {
-            None if !applied.cancelled && !applied.unauthorised => costs::write(session, &prepared, &applied).await?,
-            _ => BTreeMap::new(),
-        };
-        if applied.unauthorised {
-            let actor = &self.run().actor;
-            let (partner, id) = (&connection.partner, &connection.id);
-            match autotask_session::unauthorised(self.ports, self.scope, actor, partner, id).await? {
-                // A passing refusal: the rest is done by another invocation, with what it finds then.
-                Credentials::Works | Credentials::ZoneMoved => applied.hand_on = Some(LATER),
-                Credentials::NeedsRelink => {}
-            }
-        }
-        let plan_hash = hash(&prepared.plan.lines);
-        let stopped = prepared.plan.stopped.clone();
-        report::complete(&mut applied, &prepared.ours.ledger, &self.run().id);
-        let lines = report::lines(std::mem::take(&mut prepared.plan.lines), &applied, &costs);
-        let totals = Totals::of(lines.iter().map(|line| line.state));
-        let mut run = self.claimed.run.clone();
-        run.value.chunks = lines::store_lines(self.ports, self.scope, &run.value, &lines).await?;
-        run.value.autotask_calls += session.calls();
-        run.value.settings = Some(settings.clone());
-        run.value.plan_hash.get_or_insert(plan_hash);
-        run.value.planned_at.get_or_insert(self.ports.clock.now());
-        run.value.totals = totals;
-        let relink = applied.unauthorised && applied.hand_on.is_none();
-        if let Some(wait) = wait.or(applied.hand_on).filter(|_| !relink && !self.is_too_old()) {
-            run.value.state = if applied.hand_on.is_some() { RunState::Applying } else { RunState::Settling };
-            return self.rest(run, wait).await;
-        }
-        issues::report(self.ports, self.scope, &run.value, &lines, stopped.as_ref()).await?;
-        if stopped.is_none() {
-            broken::follow(self.ports, self.scope, &run.value, &prepared.ours, &lines).await?;
-        }
-        let problem = if relink { Some((Code::NeedsRelink, REFUSED.to_owned())) } else { stopped };
-        let state = match &problem {
-            Some((Code::NeedsRelink, _)) if totals.changed + totals.unverified == 0 => RunState::Failed,
-            Some((Code::NeedsRelink, _)) => RunState::Partial,
-            Some(_) => RunState::Stopped,
-            None => report::end_state(&totals, applied.cancelled),
-        };
-        run.value.worker = None;
-        let actor = run.value.actor.clone();
-        runs::finish(self.ports, self.scope, &actor, run, state, totals, problem).await?;
-        Ok(Ended::Over)
-    }
-
-    /// Until when the lines that wait must wait, if any do.
-    fn wait_of(&self, applied: &Applied) -> Option<Duration> {
-        let until = *applied.waiting.values().max()?;
-        let now = self.ports.clock.now();
-        let settle = Duration::try_from(until.duration_since(now)).unwrap_or_default();
-        Some(match applied.hand_on {
-            // What was not begun need not wait for what settles.
-            Some(sooner) => sooner.min(settle),
-            None => settle,
-        })
-    }
-
-    fn is_too_old(&self) -> bool {
+    pub(super) fn is_too_old(&self) -> bool {
         self.ports.clock.now().duration_since(self.run().created_at) > RUN_AGE_MAX
     }
 
     /// Gives the run back, for another invocation to take up.
-    async fn rest(&self, mut run: Versioned<Run>, wait: Duration) -> Result<Ended> {
+    pub(super) async fn rest(&self, mut run: Versioned<Run>, wait: Duration) -> Result<Ended> {
         run.value.worker = None;
         run.value.touched_at = self.ports.clock.now();
         self.release(run).await?;

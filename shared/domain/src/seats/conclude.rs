@@ -1,0 +1,134 @@
+//! How an invocation's work ends: the plan is stored for a person, the report is stored and the run ended, or the rest
+//! is handed on.
+
+use super::apply::Applied;
+use super::prepare::{Prepared, hash};
+use super::run::{Ended, LATER, Work};
+use super::{broken, costs, issues, report};
+use crate::autotask_session::{self, Session, Verdict as Credentials};
+use crate::connections::{Connection, Settings};
+use crate::ids::LineRef;
+use crate::problem::{Code, Result};
+use crate::runs::{self, LineState, RunLine, RunState, Totals, lines};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What a run says that Autotask's refusal ended.
+pub(super) const REFUSED: &str = "Autotask refused the credentials during the run.";
+
+impl Work<'_> {
+    /// The plan is made and waits for a person.
+    pub(super) async fn planned(&self, prepared: Prepared, settings: &Settings, session: &Session) -> Result<Ended> {
+        let mut run = self.claimed.run.clone();
+        let plan_hash = hash(&prepared.plan.lines);
+        let stopped = prepared.plan.stopped.clone();
+        let lines: Vec<RunLine> = prepared.plan.lines.into_iter().map(|planned| planned.line).collect();
+        run.value.chunks = lines::store_lines(self.ports, self.scope, &run.value, &lines).await?;
+        run.value.plan_hash = Some(plan_hash);
+        run.value.planned_at = Some(self.ports.clock.now());
+        run.value.settings = Some(settings.clone());
+        run.value.autotask_calls += session.calls();
+        run.value.worker = None;
+        let totals = Totals::of(lines.iter().map(|line| line.state));
+        let actor = run.value.actor.clone();
+        runs::finish(self.ports, self.scope, &actor, run, RunState::Planned, totals, stopped).await?;
+        Ok(Ended::Over)
+    }
+
+    /// Lines that no longer fit the plan that a person approved are left alone.
+    pub(super) async fn keep_to_the_approved(&self, prepared: &mut Prepared) -> Result<()> {
+        let run = self.run();
+        let approved = lines::load_lines(self.ports, self.scope, &run.partner, &run.connection, &run.id).await?;
+        let approved: BTreeMap<LineRef, RunLine> = approved.into_iter().map(|line| (line.line, line)).collect();
+        for planned in &mut prepared.plan.lines {
+            let begun = prepared.ours.ledger.get(&planned.line.line).is_some_and(|ledger| {
+                let open = ledger.open.as_ref().is_some_and(|open| open.run == run.id);
+                open || ledger.last.as_ref().is_some_and(|last| last.run == run.id)
+            });
+            let fits = approved.get(&planned.line.line).is_some_and(|stored| {
+                // By now the stored lines may be a report: what was not to be written, or had gone stale, stays so.
+                matches!(stored.state, LineState::Changed | LineState::Unverified | LineState::Failed)
+                    && stored.units_wanted == planned.line.units_wanted
+                    && stored.units_now == planned.line.units_now
+                    && stored.cost_wanted == planned.line.cost_wanted
+            });
+            if !begun && !fits && (planned.want.is_some() || planned.cost_only.is_some()) {
+                planned.want = None;
+                planned.cost_only = None;
+                planned.line.state = LineState::Held;
+                planned.line.code = Some(Code::PlanStale);
+                "Units or count have changed since the plan was approved.".clone_into(&mut planned.line.words);
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores the report, and ends the run or hands it on.
+    pub(super) async fn conclude(
+        &self,
+        connection: &Connection,
+        session: &Session,
+        mut prepared: Prepared,
+        mut applied: Applied,
+        settings: &Settings,
+    ) -> Result<Ended> {
+        let wait = self.wait_of(&applied);
+        let costs = match wait {
+            None if !applied.cancelled && !applied.unauthorised => costs::write(session, &prepared, &applied).await?,
+            _ => BTreeMap::new(),
+        };
+        if applied.unauthorised {
+            let actor = &self.run().actor;
+            let (partner, id) = (&connection.partner, &connection.id);
+            match autotask_session::unauthorised(self.ports, self.scope, actor, partner, id).await? {
+                // A passing refusal: the rest is done by another invocation, with what it finds then.
+                Credentials::Works | Credentials::ZoneMoved => applied.hand_on = Some(LATER),
+                Credentials::NeedsRelink => {}
+            }
+        }
+        let plan_hash = hash(&prepared.plan.lines);
+        let stopped = prepared.plan.stopped.clone();
+        report::complete(&mut applied, &prepared.ours.ledger, &self.run().id);
+        let lines = report::lines(std::mem::take(&mut prepared.plan.lines), &applied, &costs);
+        let totals = Totals::of(lines.iter().map(|line| line.state));
+        let mut run = self.claimed.run.clone();
+        run.value.chunks = lines::store_lines(self.ports, self.scope, &run.value, &lines).await?;
+        run.value.autotask_calls += session.calls();
+        run.value.settings = Some(settings.clone());
+        run.value.plan_hash.get_or_insert(plan_hash);
+        run.value.planned_at.get_or_insert(self.ports.clock.now());
+        run.value.totals = totals;
+        let relink = applied.unauthorised && applied.hand_on.is_none();
+        if let Some(wait) = wait.or(applied.hand_on).filter(|_| !relink && !self.is_too_old()) {
+            run.value.state = if applied.hand_on.is_some() { RunState::Applying } else { RunState::Settling };
+            return self.rest(run, wait).await;
+        }
+        issues::report(self.ports, self.scope, &run.value, &lines, stopped.as_ref()).await?;
+        if stopped.is_none() {
+            broken::follow(self.ports, self.scope, &run.value, &prepared.ours, &lines).await?;
+        }
+        let problem = if relink { Some((Code::NeedsRelink, REFUSED.to_owned())) } else { stopped };
+        let state = match &problem {
+            Some((Code::NeedsRelink, _)) if totals.changed + totals.unverified == 0 => RunState::Failed,
+            Some((Code::NeedsRelink, _)) => RunState::Partial,
+            Some(_) => RunState::Stopped,
+            None => report::end_state(&totals, applied.cancelled),
+        };
+        run.value.worker = None;
+        let actor = run.value.actor.clone();
+        runs::finish(self.ports, self.scope, &actor, run, state, totals, problem).await?;
+        Ok(Ended::Over)
+    }
+
+    /// Until when the lines that wait must wait, if any do.
+    fn wait_of(&self, applied: &Applied) -> Option<Duration> {
+        let until = *applied.waiting.values().max()?;
+        let now = self.ports.clock.now();
+        let settle = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+        Some(match applied.hand_on {
+            // What was not begun need not wait for what settles.
+            Some(sooner) => sooner.min(settle),
+            None => settle,
+        })
+    }
+}
