@@ -2,6 +2,8 @@
 #![allow(clippy::print_stdout, reason = "it talks to people")]
 
 use clap::{Args, Parser, Subcommand};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use local::demo;
 use local::gateway::jwt::Grant;
 use local::host::real;
@@ -25,9 +27,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Does the set-up and the main job once, on free ports and in a temporary folder, and checks itself.
+    /// Do the set-up and the main job once, on free ports and in a temporary folder, and check the outcome.
     Demo {
-        /// Ends with one line of JSON.
+        /// Print one line of JSON at the end, for scripts.
         #[arg(long)]
         json: bool,
     },
@@ -41,19 +43,19 @@ struct Serve {
     /// Port of the simulated Autotask.
     #[arg(long, default_value_t = 9401)]
     autotask_port: u16,
-    /// Folder for all state.
+    /// Folder for all state; made where it is missing.
     #[arg(long, default_value = ".local")]
     data: PathBuf,
-    /// Forget the state that is there.
+    /// Delete what that folder holds, and start anew.
     #[arg(long)]
     fresh: bool,
-    /// Use another Autotask instead of the simulated one.
+    /// Another Autotask instead of the simulated one: where its zones are looked up.
     #[arg(long)]
     autotask_url: Option<Url>,
-    /// Queues wait for `POST /_local/drain`.
+    /// Let queues wait for `POST /_local/drain` instead of working them off at once.
     #[arg(long)]
     manual: bool,
-    /// Schedules fire by themselves.
+    /// Let schedules fire by themselves as the clock goes on.
     #[arg(long)]
     ticks: bool,
     /// How long one request to Autotask may take, in milliseconds.
@@ -131,28 +133,86 @@ fn greet(serving: &Serving, login: Option<&serve::Login>) {
     println!("Autotask   {}", serving.world.autotask_url);
     println!("Clock      {}", serving.world.bundle.host().clock.now());
     println!();
-    println!("A partner's token (partner_admin of `msp1`, main account), valid for 30 days:");
+    println!("Tokens, for 30 days: of a partner (partner_admin of `msp1`, main account) and of the vendor's back end.");
     println!("  export TOKEN={}", token("partner_admin", Some("msp1")));
-    println!();
-    println!("Try:");
-    println!("  curl -s {api}/v1/setup-guide -H \"Authorization: Bearer $TOKEN\"");
-    if let Some(login) = login {
-        let body = format!(
-            r#"{{"psa":"autotask","username":"{}","secret":"{}","features":["seat_sync"]}}"#,
-            login.username, login.secret
+    println!("  export BACKEND={}", token("service", None));
+    for (name, variable) in [("partner", "TOKEN"), ("backend", "BACKEND")] {
+        println!(
+            "  {name}() {{ local at=$1; shift; curl -s \"{api}/v1/$at\" -H \"Authorization: Bearer ${variable}\" \\\n    \
+             -H 'Content-Type: application/json' \"$@\"; echo; }}"
         );
-        println!("  curl -s {api}/v1/connections -H \"Authorization: Bearer $TOKEN\" \\");
-        println!("    -H 'Content-Type: application/json' -d '{body}'");
     }
-    println!("  curl -s -X POST {api}/_local/token -d '{{\"role\":\"service\"}}'");
-    println!("  curl -s -X POST {api}/_local/schedules/seat-sync -d '{{\"time\":\"2026-12-01T00:15:00Z\"}}'");
-    println!("  curl -s -X POST {api}/_local/drain");
-    println!("  curl -s '{api}/_local/events'");
+    println!();
+    match login {
+        Some(login) => show_a_client_billed(&api, login, serving.world.bundle.host().clock.now()),
+        None => println!("Try:\n  partner setup-guide"),
+    }
+    println!();
+    println!("Look inside:");
+    println!("  curl -s {api}/_local/events");
+    println!("  curl -s {api}/_local/queues");
     if let Some(at) = serving.autotask {
         println!("  curl -s http://{at}/_sim/requests");
     }
     println!();
-    println!("Ctrl-C ends it; the state stays.");
+    println!("infra/local/README.md describes the rest. Ctrl-C ends it; the state stays, --fresh forgets it.");
+}
+
+/// How long before the run the back end counts.
+const COUNTED_BEFORE: SignedDuration = SignedDuration::from_mins(10);
+
+/// One client of the demo's MSP from nothing to billed, as commands in the order that works.
+fn show_a_client_billed(api: &str, login: &serve::Login, now: Timestamp) {
+    let partner = |what: &str, rest: &str| println!("  partner {what}{rest}");
+    let backend = |path: &str, body: &str| println!("  backend {path} -X PUT -d '{body}'");
+    println!("Try, in this order. The vendor's back end says who there is and counts seats:");
+    backend("partners/msp1", r#"{"name":"Northgate IT","time_zone":"UTC","active":true}"#);
+    backend(
+        "packages/awareness",
+        r#"{"name":"Awareness","metric":"user","unit_price_to_partner":"1.75","currency":"USD"}"#,
+    );
+    backend("partners/msp1/packages", r#"{"packages":["awareness"]}"#);
+    backend(
+        "partners/msp1/accounts/a1",
+        concat!(
+            r#"{"name":"Harbour Dental","contact_email":"alice.fairweather@harbourdental.example","#,
+            r#""packages":[{"id":"awareness"}],"active":true}"#
+        ),
+    );
+    backend("usage/msp1/a1/awareness", &format!(r#"{{"active":7,"as_of":"{now}"}}"#));
+    println!("The partner connects, copies the `id` of the answer, and lets auto-map propose:");
+    let body = format!(
+        r#"{{"psa":"autotask","username":"{}","secret":"{}","features":["seat_sync"]}}"#,
+        login.username, login.secret
+    );
+    partner("connections", &format!(" -d '{body}'"));
+    println!("  export CID=con_…");
+    partner("connections/$CID/company-mappings/auto-map", " -X POST");
+    partner("connections/$CID/accounts", "");
+    println!("It confirms, previews, and looks at the plan:");
+    partner("connections/$CID/company-mappings/a1/confirm", " -X POST");
+    partner("connections/$CID/runs", r#" -d '{"kind":"seat_sync","mode":"preview"}'"#);
+    println!("  export RID=…      # the `run_id` of the answer");
+    partner("connections/$CID/runs/$RID/lines", "");
+    println!(
+        "The 1st comes, the back end has counted again (counts older than 48 hours are not written), a run starts:"
+    );
+    let slot = next_slot(now);
+    let counted = slot - COUNTED_BEFORE;
+    println!("  curl -s -X POST {api}/_local/clock -d '{{\"now\":\"{counted}\"}}'");
+    backend("usage/msp1/a1/awareness", &format!(r#"{{"active":8,"as_of":"{counted}"}}"#));
+    println!("  curl -s -X POST {api}/_local/schedules/seat-sync -d '{{\"time\":\"{slot}\"}}'");
+    println!("Its report, with the `id` of the newest run:");
+    partner("\"connections/$CID/runs?limit=1\"", "");
+    println!("  export RID=…");
+    partner("connections/$CID/runs/$RID/lines.csv", "");
+}
+
+/// When the monthly run of a connection in UTC with default settings is due next.
+fn next_slot(now: Timestamp) -> Timestamp {
+    let today = now.to_zoned(TimeZone::UTC).date();
+    let first = today.last_of_month().tomorrow().unwrap_or(today);
+    first.at(0, 15, 0, 0).to_zoned(TimeZone::UTC).map_or(now, |slot| slot.timestamp())
 }
 
 fn causes(error: &(dyn std::error::Error + 'static)) -> String {

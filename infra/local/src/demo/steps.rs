@@ -305,12 +305,15 @@ impl<'a> Demo<'a> {
         let found = self.lines(id).await?;
         self.say(lines(&found));
         let totals = &run["totals"];
-        self.say(format!("The run is {}: {totals}.", cell(&run["status"])));
+        self.say(format!("The run is {}: {}.", cell(&run["status"]), in_words(totals)));
         let day = slot.to_zoned(TimeZone::UTC).date().to_string();
         let rows = self.http.rows(self.login.ci, "ContractServiceUnits").await?;
         let wrong = check::units(&self.expected(), &rows, &day);
         let checked = self.msp.lines.len();
-        self.say(format!("Checked {checked} lines in Autotask itself: {} are not as they should be.", wrong.len()));
+        self.say(format!(
+            "Read {checked} lines from the simulated Autotask itself: {} are not as they should be.",
+            wrong.len()
+        ));
         self.wrong.extend(wrong);
         Ok(totals.clone())
     }
@@ -327,14 +330,17 @@ impl<'a> Demo<'a> {
 
     /// A person presses Sync Now: everything is right already.
     async fn again(&mut self) -> Step<usize> {
-        self.title("A second, fresh run");
+        self.title("A second, fresh run: everything is right already, so it must write nothing");
         let before = self.http.requests().await?.len();
         let id = self.start_run("apply").await?;
         let run = self.ended(&id).await?;
         let requests = self.http.requests().await?;
         let writes = check::writes(&requests[before.min(requests.len())..]);
         let read = requests.len() - before;
-        self.say(format!("The run is {}: {read} requests to Autotask, {writes} of them write.", cell(&run["status"])));
+        self.say(format!(
+            "The run is {}: {read} requests to Autotask, of which {writes} change anything.",
+            cell(&run["status"])
+        ));
         if run["totals"]["changed"] != 0 {
             self.wrong.push(format!("the second run changed lines: {}", run["totals"]));
         }
@@ -363,12 +369,24 @@ impl<'a> Demo<'a> {
                 self.wrong.push(format!("it does not hold that {claim}: {summary:?}"));
             }
         }
-        let verdict = if self.wrong.is_empty() { "All of it is right." } else { "Not all of it is right:" };
+        let verdict = if self.wrong.is_empty() {
+            "All of it is right: by the simulated Autotask's own rows and log, every mapped line carries the vendor's count,\n\
+             the line whose period is billed was left alone, and the second run changed nothing."
+        } else {
+            "Not all of it is right:"
+        };
         self.say(format!("\n{verdict}"));
         for wrong in self.wrong.clone() {
             self.say(format!("  {wrong}"));
         }
     }
+}
+
+/// `35 lines, 22 changed, 12 unchanged, 1 skipped`: what there is none of is left out.
+fn in_words(totals: &Value) -> String {
+    let states = ["lines", "changed", "unchanged", "skipped", "held", "failed", "unverified", "superseded"].into_iter();
+    let counted = states.filter_map(|state| Some((totals[state].as_u64().filter(|count| *count > 0)?, state)));
+    counted.map(|(count, state)| format!("{count} {state}")).collect::<Vec<_>>().join(", ")
 }
 
 fn status(account: &Value) -> &str {
