@@ -60,7 +60,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// The folder holds something else.
-    #[error("{} is not a folder of ours; --fresh deletes only those", .0.display())]
+    #[error("{} holds something that is not ours; name another folder with --data", .0.display())]
     NotOurs(PathBuf),
     /// No socket.
     #[error("the network cannot be used")]
@@ -144,12 +144,15 @@ fn local_url(at: SocketAddr) -> Url {
 
 fn prepare(folder: &Path, fresh: bool) -> Result<(), StartError> {
     let in_folder = |source| StartError::Folder { folder: folder.to_path_buf(), source };
-    if fresh && folder.exists() {
+    if folder.exists() {
+        // A folder of somebody else's must not even be marked: the mark lets a later `fresh` delete it.
         let is_empty = std::fs::read_dir(folder).map_err(in_folder)?.next().is_none();
         if !is_empty && !folder.join(MARK).exists() {
             return Err(StartError::NotOurs(folder.to_path_buf()));
         }
-        std::fs::remove_dir_all(folder).map_err(in_folder)?;
+        if fresh {
+            std::fs::remove_dir_all(folder).map_err(in_folder)?;
+        }
     }
     std::fs::create_dir_all(folder).map_err(in_folder)?;
     std::fs::write(folder.join(MARK), "State of `cargo run -p local`; may be deleted.\n").map_err(in_folder)

@@ -211,6 +211,8 @@ async fn a_fresh_start_forgets_its_own_folder_and_no_other() {
     serving.stop().await;
     let theirs = tempfile::tempdir().unwrap();
     std::fs::write(theirs.path().join("thesis.txt"), "three years").unwrap();
+    let used = Options { fresh: false, ..fresh(theirs.path()) };
+    assert!(serve::start(&used).await.is_err(), "it would be marked as ours, and deleted the next time");
     assert!(serve::start(&fresh(theirs.path())).await.is_err());
     assert!(theirs.path().join("thesis.txt").exists());
 }
