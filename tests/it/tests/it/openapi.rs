@@ -64,6 +64,7 @@ fn document(functions: &[Function]) -> Value {
         members.insert("tags".into(), json!([function]));
         add_common_parameters(members, &method);
         let responses = members.entry("responses").or_insert_with(|| json!({})).as_object_mut().unwrap();
+        responses.entry("401").or_insert_with(|| json!({"$ref": "#/components/responses/Unauthorized"}));
         responses.entry("default").or_insert_with(|| json!({"$ref": "#/components/responses/Problem"}));
         paths.entry(path).or_default().insert(method.to_lowercase(), operation);
     }
@@ -88,7 +89,14 @@ fn document(functions: &[Function]) -> Value {
         "components": {
             "schemas": schemas,
             "parameters": common_parameters(),
-            "responses": {"Problem": {
+            "responses": {"Unauthorized": {
+                "description": "The gateway's own answer: the token is missing, forged or expired.",
+                "content": {"application/json": {
+                    "schema": {"type": "object", "properties": {"message": {"type": "string"}}},
+                    "example": {"message": "Unauthorized"},
+                }},
+            },
+            "Problem": {
                 "description": "What went wrong, what it means for billing, and what to do.",
                 "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/ProblemBody"}, "example": problem_example()}},
             }},
@@ -169,9 +177,11 @@ fn add_examples(operation: &mut Value, schemas: &BTreeMap<String, Value>) {
     let members = operation.as_object_mut().unwrap();
     for (name, part) in members.iter_mut() {
         match name.as_str() {
-            "requestBody" => contents.push(&mut part["content"]),
+            "requestBody" => contents.extend(part.get_mut("content")),
+            // An answer without a body has no content, and null would be none that OpenAPI knows.
             "responses" => {
-                contents.extend(part.as_object_mut().unwrap().values_mut().map(|answer| &mut answer["content"]))
+                let answers = part.as_object_mut().unwrap().values_mut();
+                contents.extend(answers.filter_map(|answer| answer.get_mut("content")));
             }
             _ => {}
         }
@@ -286,6 +296,25 @@ fn hold(file: &str, wanted: &str) {
     }
     let line = is.lines().zip(wanted.lines()).position(|(is, wanted)| is != wanted).map_or(0, |line| line + 1);
     panic!("{file} is not what the routers declare (line {line}); run UPDATE_OPENAPI=1 cargo test -p it openapi");
+}
+
+#[test]
+fn nothing_that_openapi_wants_to_be_an_object_is_null() {
+    fn look(value: &Value, at: &str, nulls: &mut Vec<String>) {
+        match value {
+            Value::Null => nulls.push(at.to_owned()),
+            Value::Array(items) => items.iter().for_each(|item| look(item, at, nulls)),
+            // Examples and defaults are values, which may be null.
+            Value::Object(members) => members
+                .iter()
+                .filter(|(name, _)| !["example", "examples", "default", "enum"].contains(&name.as_str()))
+                .for_each(|(name, member)| look(member, &format!("{at}/{name}"), nulls)),
+            _ => {}
+        }
+    }
+    let mut nulls = Vec::new();
+    look(&document(&functions()), "", &mut nulls);
+    assert_eq!(nulls, Vec::<String>::new());
 }
 
 #[test]
