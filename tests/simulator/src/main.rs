@@ -19,10 +19,10 @@ struct Arguments {
     /// Folder for its state; without it everything is forgotten at the end.
     #[arg(long)]
     data: Option<PathBuf>,
-    /// Fills the demo database with an MSP of 40 companies.
+    /// Fill the demo database with an MSP of 40 companies; one that lies on disk stays as it is.
     #[arg(long)]
     seed_demo: bool,
-    /// Decides the dice of faults.
+    /// Number that decides the dice of faults.
     #[arg(long, default_value_t = 0)]
     seed: u64,
 }
@@ -45,7 +45,10 @@ const INTEGRATION_CODE: &str = "DEMOINTEGRATIONCODE00000000";
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments = Arguments::parse();
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    let listener = TcpListener::bind(("127.0.0.1", arguments.port)).await?;
+    let port = arguments.port;
+    let listener = TcpListener::bind(("127.0.0.1", port))
+        .await
+        .map_err(|error| format!("port {port} cannot be used: {error}; name another with --port"))?;
     let base_url = Url::parse(&format!("http://{}/", listener.local_addr()?))?;
     let options = Options {
         base_url: base_url.clone(),
@@ -60,8 +63,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("  zone              {} (ci {})", database.url, database.ci);
     println!("  UserName          {USER}");
     println!("  Secret            {SECRET}");
-    println!("  ApiIntegrationCode {INTEGRATION_CODE}");
+    println!("  integration code  {INTEGRATION_CODE} (header ApiIntegrationCode)");
     println!("  inspection        {base_url}_sim/requests  _sim/faults  _sim/databases  _sim/switches");
+    println!("Try:");
+    println!("  curl -s {}V1.0/Companies/query -H 'UserName: {USER}' -H 'Secret: {SECRET}' \\", database.url);
+    println!("    -H 'ApiIntegrationCode: {INTEGRATION_CODE}' -H 'Content-Type: application/json' \\");
+    println!(r#"    -d '{{"maxRecords":5,"filter":[{{"op":"exist","field":"id"}}]}}'"#);
+    println!("Ctrl-C ends it.");
     tokio::select! {
         served = simulator.serve(listener) => served?,
         stopped = tokio::signal::ctrl_c() => stopped?,
