@@ -52,7 +52,7 @@ impl Work<'_> {
                     && stored.units_now == planned.line.units_now
                     && stored.cost_wanted == planned.line.cost_wanted
             });
-            if !begun && !fits && (planned.want.is_some() || planned.cost_only.is_some()) {
+            if !begun && !fits && planned.line.state == LineState::Changed {
                 planned.want = None;
                 planned.cost_only = None;
                 planned.line.state = LineState::Held;

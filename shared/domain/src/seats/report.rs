@@ -45,7 +45,8 @@ pub(super) fn given_up(
         }
     }
     complete(&mut applied, ledger, run);
-    for line in lines.iter_mut().filter(|line| line.state == LineState::Changed && line.verified_units.is_none()) {
+    let open = |line: &&mut RunLine| matches!(line.state, LineState::Changed | LineState::Unverified);
+    for line in lines.iter_mut().filter(open).filter(|line| line.verified_units.is_none()) {
         match applied.verdicts.get(&line.line) {
             Some(verdict) => judge(line, verdict),
             None => unfinished(line, &applied),

@@ -13,7 +13,7 @@ use crate::ids::{ConnectionId, LineRef, PartnerId};
 use crate::ports::{DELAY_MAX, Deadline, Ports, StorageError};
 use crate::problem::{Code, Error, Result};
 use crate::records::{Key, Versioned, Write, load};
-use crate::runs::{self, Run, RunLine, RunMode, RunState, Totals, Trigger, WorkMessage, lines};
+use crate::runs::{self, LineState, Run, RunLine, RunMode, RunState, Totals, Trigger, WorkMessage, lines};
 use jiff::SignedDuration;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -178,8 +178,8 @@ impl Work<'_> {
             return self.planned(prepared, settings, session).await;
         }
         let wants = prepared.wants();
-        if !wants.is_empty() && run.plan_hash.is_none() {
-            let lines: Vec<RunLine> = prepared.plan.lines.iter().map(|planned| planned.line.clone()).collect();
+        if !wants.is_empty() && nothing_begun {
+            let lines: Vec<RunLine> = prepared.plan.lines.iter().map(|planned| not_yet(&planned.line)).collect();
             lines::store_lines(self.ports, self.scope, run, &lines).await?;
         }
         let id = &connection.id;
@@ -325,6 +325,16 @@ pub(crate) async fn give_up_lines(ports: &Ports, scope: &Scope, run: &mut Run, c
         run.chunks = lines::store_lines(ports, scope, run, &lines).await?;
     }
     Ok(Totals::of(lines.iter().map(|line| line.state)))
+}
+
+/// A planned line as a report shows it while its run is under way: nothing is called changed before it is.
+fn not_yet(line: &RunLine) -> RunLine {
+    match line.state {
+        LineState::Changed => {
+            RunLine { state: LineState::Unverified, words: format!("Not written yet: {}", line.words), ..line.clone() }
+        }
+        _ => line.clone(),
+    }
 }
 
 /// Looks once per run how much of the hourly limit is used. Not being allowed to is no reason to stop.

@@ -128,3 +128,30 @@ async fn a_line_that_went_stale_after_the_approval_stays_alone_when_its_run_come
     assert_eq!((report[0].state, report[0].code), (LineState::Held, Some(Code::PlanStale)));
     assert_eq!(report[1].state, LineState::Changed);
 }
+
+#[tokio::test]
+async fn no_line_is_called_changed_before_it_is() {
+    let (world, lines) = eve(3).await;
+    for line in &lines {
+        world.usage(line, 12).await;
+    }
+    world.clock.at_least(SLOT.parse().unwrap()).unwrap();
+    manual_in_december(&world).await;
+    // The threshold, the read of units, the first line's POST.
+    world.kill.arm(3, local::host::KillScope::Background);
+    assert_eq!(world.work_one().await, Some(local::host::Outcome::Killed));
+    let run = last_run(&world).await;
+    assert_eq!(run.state, RunState::Applying);
+    let shown = report(&world, &run).await;
+    assert_eq!(shown.len(), 3);
+    assert!(shown.iter().all(|line| line.state == LineState::Unverified), "{shown:?}");
+    world.drain().await;
+    assert_eq!(units(&world, &lines), [12, 12, 12]);
+    let run = last_run(&world).await;
+    assert!(report(&world, &run).await.iter().all(|line| line.state == LineState::Changed));
+}
+
+async fn manual_in_december(world: &World) -> Run {
+    let wanted = StartRun { effective_date: Some(DECEMBER), ..StartRun::seat_sync(RunMode::Apply, Trigger::Manual) };
+    started(world, wanted).await
+}
