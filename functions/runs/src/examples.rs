@@ -38,7 +38,11 @@ pub(crate) fn runs() -> Value {
 }
 
 pub(crate) fn run() -> Value {
-    with(scheduled(), json!({"invoice_change": "36.00", "settings": {"time_zone": "UTC", "overwrite_cost": false}}))
+    let pressed = json!({
+        "trigger": "manual", "due_slot": null, "applied_by": {"who": "ann", "role": "partner_billing"},
+        "started_by": {"who": "ann", "role": "partner_billing"}, "invoice_change": "36.00",
+    });
+    with(with(scheduled(), pressed), json!({"settings": {"time_zone": "UTC", "overwrite_cost": false}}))
 }
 
 pub(crate) fn cancelled() -> Value {

@@ -45,7 +45,11 @@ impl Work<'_> {
                 let open = ledger.open.as_ref().is_some_and(|open| open.run == run.id);
                 open || ledger.last.as_ref().is_some_and(|last| last.run == run.id)
             });
-            let fits = approved.get(&planned.line.line).is_some_and(|stored| {
+            let stored = approved.get(&planned.line.line);
+            // Prices are read for previews only: the estimate that was approved stays with the line.
+            planned.line.invoice_change =
+                planned.line.invoice_change.or(stored.and_then(|stored| stored.invoice_change));
+            let fits = stored.is_some_and(|stored| {
                 // By now the stored lines may be a report: what was not to be written, or had gone stale, stays so.
                 matches!(stored.state, LineState::Changed | LineState::Unverified | LineState::Failed)
                     && stored.units_wanted == planned.line.units_wanted

@@ -19,6 +19,7 @@ async fn a_preview_is_applied_once_however_often_it_is_pressed() {
     let done = shown(&world, run["id"].as_str().unwrap()).await;
     assert_eq!((&done["status"], &done["mode"]), (&json!("done"), &json!("apply")));
     assert_eq!(done["applied_by"]["role"], "partner_billing");
+    assert_eq!(done["invoice_change"], "8", "the estimate that was approved stays");
     assert_eq!((world.units(&made[0]), world.writes().len()), (Some(12), 1));
     assert!(lease(&world).await.is_none());
 }
