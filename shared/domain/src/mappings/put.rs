@@ -175,7 +175,7 @@ async fn taking(context: Context<'_>, old: Option<&Mapping>, next: Option<&Mappi
     }
     if let Some(next) = next {
         for line in is.values() {
-            writes.extend(take_line(context, line, &next.account).await?);
+            writes.extend(take_line(context, line, company(next), &next.account).await?);
         }
     }
     Ok(writes)
@@ -210,7 +210,12 @@ async fn company_taken(context: Context<'_>, id: i64, holder: &AccountId) -> Err
     problem.with("field", "/company_id").with("account_id", holder.as_str()).into()
 }
 
-async fn take_line(context: Context<'_>, line: &MappedLine, account: &AccountId) -> Result<Option<Write>> {
+async fn take_line(
+    context: Context<'_>,
+    line: &MappedLine,
+    company: Option<i64>,
+    account: &AccountId,
+) -> Result<Option<Write>> {
     let key = line_key(context, line.line);
     let wanted = LineTaken {
         partner: context.partner.clone(),
@@ -222,14 +227,25 @@ async fn take_line(context: Context<'_>, line: &MappedLine, account: &AccountId)
     match load::<LineTaken>(&*context.ports.storage, context.scope, &key).await? {
         Some(taken) if taken.value == wanted => Ok(None),
         Some(taken) if taken.account == *account => Ok(Some(Write::replace(&wanted, taken.v)?)),
-        Some(taken) => {
-            let holder = named(context, &taken.account).await;
-            let detail = format!("The line {} is mapped to the account {holder}.", line.line);
-            let problem = Problem::new(Code::ContractServiceShared, detail);
-            Err(problem.with("account_id", taken.account.as_str()).into())
-        }
+        Some(taken) => Err(line_taken(context, line.line, &taken.account, company, account).await?),
         None => Ok(Some(Write::create(&wanted)?)),
     }
+}
+
+/// A line is somebody else's. Where the company has become somebody else's too, since it was looked at, that is what
+/// the caller is told: the line only follows from it.
+async fn line_taken(
+    context: Context<'_>,
+    line: LineRef,
+    holder: &AccountId,
+    company: Option<i64>,
+    account: &AccountId,
+) -> Result<Error> {
+    if let Some(company) = company {
+        take_company(context, company, account).await?;
+    }
+    let detail = format!("The line {line} is mapped to the account {}.", named(context, holder).await);
+    Ok(Problem::new(Code::ContractServiceShared, detail).with("account_id", holder.as_str()).into())
 }
 
 fn line_key(context: Context<'_>, line: LineRef) -> Key {
@@ -258,10 +274,7 @@ pub(super) async fn check_free(
         let key = line_key(context, *line);
         let taken = load::<LineTaken>(&*context.ports.storage, context.scope, &key).await?;
         if let Some(taken) = taken.filter(|t| t.account != *account) {
-            let holder = named(context, &taken.account).await;
-            let detail = format!("The line {line} is mapped to the account {holder}.");
-            let problem = Problem::new(Code::ContractServiceShared, detail);
-            return Err(problem.with("account_id", taken.account.as_str()).into());
+            return Err(line_taken(context, *line, &taken.account, Some(company), account).await?);
         }
     }
     Ok(())
