@@ -115,8 +115,8 @@ async fn a_line_that_went_stale_after_the_approval_stays_alone_when_its_run_come
     let december =
         |row: &&serde_json::Value| row["startDate"].as_str().is_some_and(|day| day.starts_with("2026-12-01"));
     let rows = world.rows("ContractServiceUnits");
-    let of_line = rows.values().filter(|row| row["contractServiceID"] == lines[0].line.id);
-    let row = of_line.filter(december).next().unwrap()["id"].as_i64().unwrap();
+    let mut of_line = rows.values().filter(|row| row["contractServiceID"] == lines[0].line.id);
+    let row = of_line.find(december).unwrap()["id"].as_i64().unwrap();
     world.sim.patch(world.ci, "ContractServiceUnits", row, &json!({"units": 11})).unwrap();
     world
         .sim
