@@ -12,7 +12,7 @@ mod views;
 
 use domain::{Role, Scope};
 use runtime::App;
-use runtime::edge::{ApiError, Caller};
+use runtime::edge::{ApiError, Caller, READERS};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -37,15 +37,6 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(vendor_profile::get_vendor_profile, vendor_profile::put_vendor_profile))
 }
 
-/// Who may look.
-const READERS: &[Role] = &[
-    Role::PartnerAdmin,
-    Role::PartnerBilling,
-    Role::PartnerViewer,
-    Role::VendorSupport,
-    Role::VendorAdmin,
-    Role::Service,
-];
 /// Who may test and probe.
 const TESTERS: &[Role] = &[Role::PartnerAdmin, Role::PartnerBilling, Role::VendorSupport, Role::VendorAdmin];
 /// Who may change where a connection stands.

@@ -12,7 +12,7 @@ use domain::mappings::{Context, MapMessage, work_on};
 use domain::ports::Deadline;
 use domain::{Actor, ConnectionId, PartnerId, Result, Role, Scope};
 use runtime::App;
-use runtime::edge::{ApiError, Caller};
+use runtime::edge::{ApiError, Caller, READERS};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -49,15 +49,6 @@ pub async fn work(app: &App, body: &str, deadline: &dyn Deadline) -> Result<()> 
     }
 }
 
-/// Who may look at accounts.
-const READERS: &[Role] = &[
-    Role::PartnerAdmin,
-    Role::PartnerBilling,
-    Role::PartnerViewer,
-    Role::VendorSupport,
-    Role::VendorAdmin,
-    Role::Service,
-];
 /// Who may look into Autotask and take the mappings away as a file.
 const PICKERS: &[Role] = &[Role::PartnerAdmin, Role::PartnerBilling, Role::VendorSupport, Role::VendorAdmin];
 /// Who may change mappings.

@@ -10,6 +10,7 @@ mod views;
 
 use domain::Role;
 use runtime::App;
+use runtime::edge::READERS;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -29,15 +30,6 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(vendor_lines::find_lines))
 }
 
-/// Who may look.
-const READERS: &[Role] = &[
-    Role::PartnerAdmin,
-    Role::PartnerBilling,
-    Role::PartnerViewer,
-    Role::VendorSupport,
-    Role::VendorAdmin,
-    Role::Service,
-];
 /// Who may start, apply and cancel.
 const BILLERS: &[Role] = &[Role::PartnerAdmin, Role::PartnerBilling];
 /// Who may retry what failed.

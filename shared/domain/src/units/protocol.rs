@@ -221,12 +221,6 @@ impl Task {
         &self.want
     }
 
-    /// Whether the line is finished in this run.
-    #[must_use]
-    pub fn is_finished(&self) -> bool {
-        matches!(self.state, State::Finished)
-    }
-
     fn finish(&mut self, verdict: Verdict) -> Action {
         self.state = State::Finished;
         Action::Finish(verdict)

@@ -13,6 +13,16 @@ use std::collections::HashMap;
 /// Names the partner of a call by a vendor role or the vendor's back end.
 pub const PARTNER_HEADER: HeaderName = HeaderName::from_static("x-partner-id");
 
+/// Roles that may look: everybody who has one. The same for every function, so that it stands here.
+pub const READERS: &[Role] = &[
+    Role::PartnerAdmin,
+    Role::PartnerBilling,
+    Role::PartnerViewer,
+    Role::VendorSupport,
+    Role::VendorAdmin,
+    Role::Service,
+];
+
 /// The caller of a request. A handler that takes one is closed to anybody without proper claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {

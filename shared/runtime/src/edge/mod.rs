@@ -11,7 +11,7 @@ mod paging;
 mod status;
 
 pub use body::{Body, CsvBody, OptionalBody, Params, PathParams};
-pub use caller::{Caller, PARTNER_HEADER};
+pub use caller::{Caller, PARTNER_HEADER, READERS};
 pub use error::{ApiError, ProblemBody, RefusedField, Retry};
 pub use event::{EventError, handle_event, with_claims};
 pub use headers::{IDEMPOTENCY_KEY, IfMatch, REQUEST_ID, RequestId, TimeLeft, etag};
