@@ -75,6 +75,42 @@ async fn many_other_or_conditions_make_smaller_parts() {
     }
 }
 
+/// One line for each pair of 30 contracts and 20 services, in the order of contracts.
+fn pairs() -> Vec<serde_json::Value> {
+    (0..600_i64).map(|n| json!({"id": n + 1, "contractID": n / 20, "serviceID": n % 20})).collect()
+}
+
+#[tokio::test]
+async fn lines_are_found_by_contracts_and_services_in_as_few_requests_as_the_limit_allows() {
+    for (contracts, services, rows, requests) in [
+        (0..30_i64, 0..20_i64, 600, 1),
+        (5..7, 3..4, 2, 1),
+        (29..2_000, 19..20, 1, 5),
+        (29..30, 19..2_000, 1, 5),
+        (0..300, 0..300, 600, 4),
+        (0..30, 20..20, 0, 0),
+        (30..30, 0..20, 0, 0),
+    ] {
+        let fake = Fake::table(pairs());
+        let query = fake.client().query::<ContractService>();
+        let query = query.any_of("contractID", contracts.clone()).any_of("serviceID", services.clone());
+        let found = query.clone().include(ContractService::READ_FIELDS).all().await.unwrap();
+        let ids: std::collections::BTreeSet<_> = found.iter().map(|row| row.id.get()).collect();
+        assert_eq!((found.len(), ids.len()), (rows, rows), "{contracts:?} {services:?}");
+        let wanted = |row: &ContractService| {
+            contracts.contains(&row.contract_id.unwrap().get()) && services.contains(&row.service_id.unwrap().get())
+        };
+        assert!(found.iter().all(wanted));
+        let first_pages = fake.sent().iter().filter(|request| request.url.path().ends_with("/query")).count();
+        assert_eq!(first_pages, requests, "{contracts:?} {services:?}");
+        for request in fake.sent() {
+            let ors: usize = (0..2).map(|n| body(&request)["filter"][n]["value"].as_array().unwrap().len()).sum();
+            assert!(ors <= OR_IDS_MAX, "{ors}");
+        }
+        assert_eq!(query.count().await.unwrap(), u64::try_from(rows).unwrap());
+    }
+}
+
 #[tokio::test]
 async fn of_no_ids_nothing_is_asked() {
     let fake = Fake::table(units(5));
@@ -230,6 +266,73 @@ async fn an_adjustment_is_exactly_this_request() {
 }
 
 #[tokio::test]
+async fn a_new_line_is_exactly_this_request() {
+    let fake = Fake::script(vec![(200, r#"{"itemId":881}"#.to_owned())]);
+    let contract = Id::<Contract>::new(3300);
+    let mut line = NewContractService::new(contract, 41);
+    assert_eq!(fake.client().create_under(contract, &line).await.unwrap(), 881);
+    line.unit_cost = Some(Decimal::new(175, 2));
+    line.unit_price = Some(Decimal::new(35, 1));
+    line.invoice_description = Some("Seats".to_owned());
+    fake.client().create_under(contract, &line).await.unwrap();
+    let mut bundle = NewContractServiceBundle::new(contract, 12);
+    bundle.unit_price = Some(Decimal::new(38, 0));
+    fake.client().create_under(contract, &bundle).await.unwrap();
+
+    let sent = fake.sent();
+    for (request, path, wanted) in [
+        (&sent[0], "Services", r#"{"contractID":3300,"serviceID":41}"#),
+        (
+            &sent[1],
+            "Services",
+            r#"{"contractID":3300,"serviceID":41,"unitCost":1.75,"unitPrice":3.5,"invoiceDescription":"Seats"}"#,
+        ),
+        (&sent[2], "ServiceBundles", r#"{"contractID":3300,"serviceBundleID":12,"unitPrice":38}"#),
+    ] {
+        assert_eq!(request.method, Method::Post);
+        assert_eq!(request.url.as_str(), format!("{ZONE}V1.0/Contracts/3300/{path}"));
+        assert_eq!(request.body.as_ref().unwrap(), wanted.as_bytes());
+    }
+}
+
+#[tokio::test]
+async fn a_new_line_is_sent_once_whatever_the_answer_and_may_exist_unless_that_was_denied() {
+    let words = |text: &str| json!({ "errors": [text] }).to_string();
+    for (answer, may_exist) in [
+        ((500, words("Something went wrong.")), true),
+        ((502, "<html></html>".to_owned()), true),
+        ((503, String::new()), true),
+        ((504, String::new()), true),
+        ((200, "{}".to_owned()), true),
+        (
+            (500, words("The logged in Resource does not have the adequate permissions to create this entity type.")),
+            false,
+        ),
+        ((500, words("serviceID: Value 41 does not exist or is invalid")), false),
+        ((500, words("The thread threshold of 3 threads has been exceeded.")), false),
+        ((429, String::new()), false),
+        ((401, String::new()), false),
+        ((404, String::new()), false),
+    ] {
+        let fake = Fake::script(vec![answer.clone(), (200, r#"{"itemId":881}"#.to_owned())]);
+        let (client, waits) = fake.client_with_waits();
+        let contract = Id::<Contract>::new(3300);
+        let error = client.create_under(contract, &NewContractService::new(contract, 41)).await.unwrap_err();
+        assert_eq!(error.may_have_been_applied(), may_exist, "{answer:?}: {error:?}");
+        assert_eq!(matches!(error, Error::UnknownOutcome { .. }), may_exist, "{answer:?}: {error:?}");
+        let next = client.create_under(contract, &NewContractServiceBundle::new(contract, 12)).await;
+        assert_eq!(next.unwrap(), 881, "{answer:?}");
+        assert_eq!((fake.sent().len(), waits.millis().len()), (2, 0), "{answer:?}");
+    }
+    let reset = Fake::new(|_, _| Err(TransportError::unknown("reset")));
+    let contract = Id::<Contract>::new(3300);
+    let bundle = NewContractServiceBundle::new(contract, 12);
+    let error = reset.client().create_under(contract, &bundle).await.unwrap_err();
+    assert!(matches!(error, Error::UnknownOutcome { .. }));
+    assert_eq!(reset.sent().len(), 1);
+}
+
+#[tokio::test]
 async fn children_are_written_under_their_parent_with_the_id_in_the_body() {
     let fake = Fake::script(vec![(200, r#"{"itemId":9}"#.to_owned())]);
     let client = fake.client();
@@ -332,8 +435,11 @@ async fn what_cannot_be_sent_is_refused_before_it_is() {
     let two_udfs = Filter::eq("a", 1).udf().and(Filter::eq("b", 1).udf());
     let refused = client.query::<Company>().filter(two_udfs).count().await;
     assert!(matches!(refused, Err(Error::OutOfBounds { .. })));
-    let twice = client.query::<Company>().any_of("id", [1]).any_of("id", [2]).all().await;
-    assert!(matches!(twice, Err(Error::OutOfBounds { .. })));
+    let thrice = client.query::<Company>().any_of("id", [1]).any_of("id", [2]).any_of("id", [3]).all().await;
+    assert!(matches!(thrice, Err(Error::OutOfBounds { .. })));
+    let full = Filter::is_in("companyType", 0..499);
+    let no_room = client.query::<Company>().any_of("id", [1]).any_of("ownerResourceID", [2]).filter(full).all().await;
+    assert!(matches!(no_room, Err(Error::OutOfBounds { .. })));
     assert!(fake.sent().is_empty());
 }
 

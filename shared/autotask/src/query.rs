@@ -16,6 +16,9 @@ use crate::transport::Method;
 /// conditions.
 pub const OR_IDS_MAX: usize = 490;
 
+/// Most lists of [`Query::any_of`] in one query: each one more multiplies the requests.
+const LISTS_MAX: usize = 2;
+
 /// A query of `T`'s rows, in ascending order of their ids.
 ///
 /// It is sent as POST, and so is each following page: with the same body, to the zone's own host
@@ -24,8 +27,7 @@ pub const OR_IDS_MAX: usize = 490;
 pub struct Query<T> {
     client: Client,
     filters: Vec<Filter>,
-    any_of: Option<(String, Vec<FilterValue>)>,
-    any_of_twice: bool,
+    any_of: Vec<(String, Vec<FilterValue>)>,
     fields: Vec<String>,
     page_size: usize,
     entity: PhantomData<fn() -> T>,
@@ -36,8 +38,7 @@ impl<T: Entity> Query<T> {
         Self {
             client,
             filters: Vec::new(),
-            any_of: None,
-            any_of_twice: false,
+            any_of: Vec::new(),
             fields: Vec::new(),
             page_size: PAGE_SIZE_MAX,
             entity: PhantomData,
@@ -53,18 +54,20 @@ impl<T: Entity> Query<T> {
 
     /// Only rows whose `field` is one of `values`, however many: they are sent in requests of
     /// [`OR_IDS_MAX`], one after the other, and the results are joined. Equal values are sent once;
-    /// of no values nothing is asked and nothing found. At most once in a query.
+    /// of no values nothing is asked and nothing found.
+    ///
+    /// At most twice in a query, for rows that pass both, e.g. lines of some contracts with some
+    /// services; the two share the [`OR_IDS_MAX`], so that two long lists make many requests.
     #[must_use]
     pub fn any_of<V: Into<FilterValue>>(
         mut self,
         field: impl Into<String>,
         values: impl IntoIterator<Item = V>,
     ) -> Self {
-        self.any_of_twice |= self.any_of.is_some();
         let mut seen = std::collections::HashSet::new();
         let mut values: Vec<FilterValue> = values.into_iter().map(Into::into).collect();
         values.retain(|value| seen.insert(value.clone()));
-        self.any_of = Some((field.into(), values));
+        self.any_of.push((field.into(), values));
         self
     }
 
@@ -141,24 +144,41 @@ impl<T: Entity> Query<T> {
 
     /// The filters of each request that the query takes.
     fn parts(&self) -> Result<Vec<Vec<Filter>>> {
-        if self.any_of_twice {
-            return Err(Error::out_of_bounds("any_of may be used once in a query"));
+        if self.any_of.len() > LISTS_MAX {
+            return Err(Error::out_of_bounds("any_of may be used twice in a query"));
         }
         let used = or_conditions(&self.filters)?;
-        let Some((field, values)) = &self.any_of else {
+        if self.any_of.is_empty() {
             let everything = || vec![Filter::everything()];
             return Ok(vec![if self.filters.is_empty() { everything() } else { self.filters.clone() }]);
-        };
+        }
         let room = OR_CONDITIONS_MAX.saturating_sub(used).min(OR_IDS_MAX);
-        if room == 0 {
+        if room < self.any_of.len() {
             return Err(Error::out_of_bounds("the other conditions leave no room for any_of"));
         }
-        let part = |values: &[FilterValue]| {
-            let mut filters = vec![Filter::is_in(field.clone(), values.iter().cloned())];
-            filters.extend(self.filters.iter().cloned());
-            filters
+        let mut parts: Vec<Vec<Filter>> = vec![Vec::new()];
+        for ((field, values), size) in self.any_of.iter().zip(self.list_sizes(room)) {
+            let mut longer = Vec::new();
+            for some in values.chunks(size) {
+                let list = Filter::is_in(field.clone(), some.iter().cloned());
+                longer.extend(parts.iter().map(|part| [part.as_slice(), std::slice::from_ref(&list)].concat()));
+            }
+            parts = longer;
+        }
+        for part in &mut parts {
+            part.extend(self.filters.iter().cloned());
+        }
+        Ok(parts)
+    }
+
+    /// How many values of each list go into one request: of two, the shorter one stays whole if half of `room` is
+    /// enough for it.
+    fn list_sizes(&self, room: usize) -> Vec<usize> {
+        let [(_, first), (_, second)] = self.any_of.as_slice() else {
+            return vec![room; self.any_of.len()];
         };
-        Ok(values.chunks(room).map(part).collect())
+        let shorter = first.len().min(second.len()).clamp(1, room / 2);
+        if first.len() <= second.len() { vec![shorter, room - shorter] } else { vec![room - shorter, shorter] }
     }
 }
 

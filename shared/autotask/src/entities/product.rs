@@ -7,7 +7,10 @@ use crate::entity::{entity, patch};
 entity! {
     /// A product of the tenant's catalogue.
     Product at "Products",
-        read &["id", "name", "sku", "isActive", "unitCost", "unitPrice"],
+        read &[
+            "id", "name", "sku", "vendorProductNumber", "manufacturerProductName", "periodType", "productBillingCodeID",
+            "isActive", "unitCost", "unitPrice",
+        ],
         query true, create true, patch true;
     /// Name.
     name "name" String,

@@ -7,7 +7,7 @@ use crate::{DateValue, Id};
 entity! {
     /// A service of the tenant's catalogue.
     Service at "Services",
-        read &["id", "name", "periodType", "isActive", "unitCost", "unitPrice"],
+        read &["id", "name", "periodType", "billingCodeID", "isActive", "unitCost", "unitPrice"],
         query true, create true, patch true;
     /// Name.
     name "name" String,
@@ -82,7 +82,7 @@ patch! {
 entity! {
     /// Services sold together.
     ServiceBundle at "ServiceBundles",
-        read &["id", "name", "periodType", "isActive", "unitPrice"],
+        read &["id", "name", "periodType", "billingCodeID", "isActive", "unitCost", "unitPrice"],
         query true, create true, patch true;
     /// Name.
     name "name" String,
