@@ -54,6 +54,11 @@ pub(crate) const BUNDLES: Family = Family {
 
 pub(crate) const FAMILIES: [&Family; 2] = [&SERVICES, &BUNDLES];
 
+/// The family of a line's entity.
+pub(crate) fn family_of_lines(lines: &Entity) -> Option<&'static Family> {
+    FAMILIES.into_iter().find(|family| family.lines == lines.def.plural)
+}
+
 pub(crate) fn family_of_units(units: &Entity) -> &'static Family {
     if units.def.plural == BUNDLES.units { &BUNDLES } else { &SERVICES }
 }
@@ -65,7 +70,8 @@ pub(crate) fn apply(tenant: &mut Tenant, family: &'static Family, asked: &Row) -
     if contract.contract_type != RECURRING_SERVICE {
         return Err(Refusal::invalid("Services can only be adjusted on contracts of the type Recurring Service."));
     }
-    if order.at < contract.start || order.at > contract.end {
+    let outside = order.at < contract.start || order.at > contract.end;
+    if outside && tenant.switches.outside_contract == Allow::Refused {
         return Err(Refusal::invalid(
             "effectiveDate: The effective date must be within the start date and the end date of the contract.",
         ));
@@ -210,23 +216,22 @@ fn create_line(tenant: &mut Tenant, family: &Family, order: &Order) -> i64 {
     tenant.put(lines, row)
 }
 
-/// A new line has its item's prices and text where it was given none.
+/// A new line has its item's prices and text where it was given none. There is one currency.
 pub(crate) fn price_new_line(tenant: &Tenant, family: &Family, line: &mut Row) {
     let (lines, items) = (catalogue().known(family.lines), catalogue().known(family.items));
     let item_id = line.get(lines, family.item_field).int().unwrap_or_default();
     let Some(item) = tenant.row(items, item_id) else { return };
-    for (to, from) in [
-        ("unitPrice", "unitPrice"),
-        ("unitCost", "unitCost"),
-        ("adjustedPrice", "unitPrice"),
-        ("internalCurrencyUnitPrice", "unitPrice"),
-        ("internalCurrencyAdjustedPrice", "unitPrice"),
-        ("invoiceDescription", "invoiceDescription"),
-    ] {
-        if let (Some(to), Some(from)) = (lines.field(to), items.field(from))
+    for field in ["unitPrice", "unitCost", "invoiceDescription"] {
+        if let (Some(to), Some(from)) = (lines.field(field), items.field(field))
             && line.cells[to].is_null()
         {
             line.cells[to] = item.cells[from].clone();
+        }
+    }
+    let price = line.get(lines, "unitPrice").clone();
+    for field in ["adjustedPrice", "internalCurrencyUnitPrice", "internalCurrencyAdjustedPrice"] {
+        if let Some(at) = lines.field(field).filter(|at| line.cells[*at].is_null()) {
+            line.cells[at] = price.clone();
         }
     }
 }

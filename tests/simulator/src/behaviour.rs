@@ -4,6 +4,7 @@ mod contacts;
 mod contracts;
 mod lines;
 
+use crate::adjust::family_of_lines;
 use crate::refusal::Refusal;
 use crate::schema::Entity;
 use crate::state::Tenant;
@@ -13,9 +14,9 @@ pub(crate) use contracts::renew;
 
 /// Completes a new row before it is checked.
 pub(crate) fn before_create(tenant: &Tenant, entity: &Entity, row: &mut Row) -> Result<(), Refusal> {
-    match entity.def.plural {
-        "ContractServices" | "ContractServiceBundles" => lines::before_create(tenant, entity, row),
-        _ => Ok(()),
+    match family_of_lines(entity) {
+        Some(family) => lines::before_create(tenant, family, entity, row),
+        None => Ok(()),
     }
 }
 
@@ -28,9 +29,13 @@ pub(crate) fn check_row(entity: &Entity, row: &Row) -> Result<(), Refusal> {
 }
 
 /// What a new row brings with it.
-pub(crate) fn after_create(tenant: &mut Tenant, entity: &Entity, id: i64) {
+pub(crate) fn after_create(tenant: &mut Tenant, entity: &Entity, id: i64) -> Result<(), Refusal> {
     if entity.def.plural == "Contacts" {
         contacts::keep_one_primary(tenant, entity, id);
+    }
+    match family_of_lines(entity) {
+        Some(family) => lines::after_create(tenant, family, id),
+        None => Ok(()),
     }
 }
 

@@ -43,7 +43,7 @@ pub use sim::{Options, Simulator, SimulatorError};
 pub use spec::{Access, Database, DatabaseSpec, HOURLY_THRESHOLD, LOCKED_AFTER, Level, PAGE_SIZE_MAX, Permissions};
 pub use state::{AppliedAdjustment, LoggedRequest};
 pub use switches::{
-    Allow, DateValues, FutureRows, HourlyCap, MaxRecordsCapital, MissingItem, PeriodStart, PeriodTypeForm, Switches,
-    UserAccessForm,
+    Allow, CreatedLineUnits, DateValues, FutureRows, HourlyCap, MaxRecordsCapital, MissingItem, PeriodStart,
+    PeriodTypeForm, Switches, UserAccessForm,
 };
 pub use wire::{Answer, Outcome, Response, WireRequest};

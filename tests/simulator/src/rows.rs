@@ -75,7 +75,7 @@ fn merge(entity: &Entity, row: &mut Row, fields: &Value) -> Result<(), Simulator
 
 pub(crate) fn insert(tenant: &mut Tenant, entity: &Entity, fields: &Value) -> Result<i64, SimulatorError> {
     let mut fields = fields.clone();
-    let family = adjust::FAMILIES.into_iter().find(|family| family.lines == entity.def.plural);
+    let family = adjust::family_of_lines(entity);
     let units = family.and_then(|_| fields.as_object_mut().and_then(|row| row.remove("units")));
     let mut row = Row::empty(entity);
     merge(entity, &mut row, &fields)?;
@@ -86,7 +86,7 @@ pub(crate) fn insert(tenant: &mut Tenant, entity: &Entity, fields: &Value) -> Re
     let id = tenant.put(entity, row);
     if let (Some(family), Some(units)) = (family, units) {
         let count = units.as_i64().ok_or_else(|| SimulatorError("units is a whole number".to_owned()))?;
-        units::fill_line(tenant, family, id, count)
+        units::fill_line(tenant, family, id, None, count)
             .map_err(|_| SimulatorError("a line with units needs a contract with dates".to_owned()))?;
     }
     Ok(id)

@@ -11,6 +11,13 @@ pub struct Switches {
     pub zero_units: Allow,
     /// Adjustments whose effective date lies in an approved and posted period.
     pub posted_period: Allow,
+    /// Adjustments whose effective date lies outside of the contract. Accepted, a date before the contract counts from
+    /// its start on, and one after it changes nothing.
+    pub outside_contract: Allow,
+    /// Units rows of a line that was created through the API.
+    pub created_line_units: CreatedLineUnits,
+    /// Creating a line of a service or bundle that the contract has already.
+    pub repeat_service: Allow,
     /// Seconds of clock until reads of units rows show an adjustment.
     pub units_lag_seconds: u64,
     /// Units rows of periods that have not begun.
@@ -36,6 +43,9 @@ impl Default for Switches {
         Self {
             zero_units: Allow::Accepted,
             posted_period: Allow::Accepted,
+            outside_contract: Allow::Refused,
+            created_line_units: CreatedLineUnits::None,
+            repeat_service: Allow::Accepted,
             units_lag_seconds: 0,
             future_rows: FutureRows::ToContractEnd,
             date_values: DateValues::UtcMidnight,
@@ -57,6 +67,18 @@ pub enum Allow {
     Accepted,
     /// 500 with a text.
     Refused,
+}
+
+/// Units rows of a line that was created through the API, until its first adjustment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CreatedLineUnits {
+    /// There are none.
+    None,
+    /// 0 units in every period of the contract.
+    ZeroRows,
+    /// 1 unit from the contract's start or today, whichever is later, to its end.
+    One,
 }
 
 /// Which units rows can be read.

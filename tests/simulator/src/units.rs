@@ -114,15 +114,21 @@ pub(crate) fn new_units(tenant: &Tenant, family: &Family, line_id: i64) -> Row {
     row
 }
 
-/// Rows for all of a line's periods with the same units: a line as the user interface adds it.
-pub(crate) fn fill_line(tenant: &mut Tenant, family: &Family, line_id: i64, count: i64) -> Result<(), Refusal> {
+/// Rows with the same units for a line's periods, from a day on or from the contract's start.
+pub(crate) fn fill_line(
+    tenant: &mut Tenant,
+    family: &Family,
+    line_id: i64,
+    from: Option<Date>,
+    count: i64,
+) -> Result<(), Refusal> {
     let lines = catalogue().known(family.lines);
     let contract_id = tenant
         .row(lines, line_id)
         .and_then(|line| line.get(lines, "contractID").int())
         .ok_or_else(|| Refusal::dangling(family.line_field, line_id))?;
     let contract = Contract::read(tenant, contract_id)?;
-    let spans = filled(&contract.periods(tenant), contract.start, None, count, None);
+    let spans = filled(&contract.periods(tenant), from.unwrap_or(contract.start), None, count, None);
     write_spans(tenant, family, line_id, &spans, None);
     Ok(())
 }

@@ -93,7 +93,7 @@ fn create(tenant: &mut Tenant, entity: &Entity, body: &Map<String, Value>) -> Re
     check(tenant, entity, &row, None)?;
     behaviour::check_row(entity, &row)?;
     let id = tenant.put(entity, row);
-    behaviour::after_create(tenant, entity, id);
+    behaviour::after_create(tenant, entity, id)?;
     Ok(id)
 }
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use ::simulator::{
-    Access, Allow, BadPage, Clock, Database, DatabaseSpec, DateValues, Fault, FaultKind, FutureRows, HourlyCap,
-    LoggedRequest, ManualClock, Match, MaxRecordsCapital, MissingItem, Options, Outcome, PeriodTypeForm, Permissions,
-    Response, Simulator, WireRequest, seed,
+    Access, Allow, BadPage, Clock, CreatedLineUnits, Database, DatabaseSpec, DateValues, Fault, FaultKind, FutureRows,
+    HourlyCap, LoggedRequest, ManualClock, Match, MaxRecordsCapital, MissingItem, Options, Outcome, PeriodTypeForm,
+    Permissions, Response, Simulator, WireRequest, seed,
 };
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
@@ -16,6 +16,7 @@ mod client;
 mod conformance;
 mod faults;
 mod kept;
+mod lines;
 mod reading;
 mod writing;
 

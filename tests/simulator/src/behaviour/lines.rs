@@ -1,22 +1,43 @@
 //! Contract services and bundles: only on recurring contracts, priced like their item.
 
-use crate::adjust::{self, BUNDLES, Contract, SERVICES};
+use crate::adjust::{self, BUNDLES, Contract, Family, SERVICES};
 use crate::cell::Cell;
 use crate::refusal::Refusal;
 use crate::schema::{Entity, catalogue};
 use crate::state::Tenant;
+use crate::switches::{Allow, CreatedLineUnits};
 use crate::table::Row;
 use crate::tables::RECURRING_SERVICE;
 use crate::units;
 
-pub(super) fn before_create(tenant: &Tenant, entity: &Entity, row: &mut Row) -> Result<(), Refusal> {
+pub(super) fn before_create(tenant: &Tenant, family: &Family, entity: &Entity, row: &mut Row) -> Result<(), Refusal> {
     let contract = row.get(entity, "contractID").int().unwrap_or_default();
     if Contract::read(tenant, contract)?.contract_type != RECURRING_SERVICE {
         return Err(Refusal::invalid("Services can only be added to contracts of the type Recurring Service."));
     }
-    let family = if entity.def.plural == BUNDLES.lines { &BUNDLES } else { &SERVICES };
+    if tenant.switches.repeat_service == Allow::Refused && is_there(tenant, family, entity, contract, row) {
+        return Err(Refusal::invalid(format!("{}: The contract has this {} already.", family.item_field, family.kind)));
+    }
     adjust::price_new_line(tenant, family, row);
     Ok(())
+}
+
+fn is_there(tenant: &Tenant, family: &Family, lines: &Entity, contract: i64, new: &Row) -> bool {
+    let item = new.get(lines, family.item_field);
+    tenant
+        .db
+        .table(lines)
+        .rows_by(lines.at("contractID"), contract)
+        .any(|line| !item.is_null() && line.get(lines, family.item_field) == item)
+}
+
+/// A line holds no quantity. Whether it has units rows before its first adjustment is a switch.
+pub(super) fn after_create(tenant: &mut Tenant, family: &Family, id: i64) -> Result<(), Refusal> {
+    match tenant.switches.created_line_units {
+        CreatedLineUnits::None => Ok(()),
+        CreatedLineUnits::ZeroRows => units::fill_line(tenant, family, id, None, 0),
+        CreatedLineUnits::One => units::fill_line(tenant, family, id, Some(tenant.today()), 1),
+    }
 }
 
 /// A new unit cost or price counts for the rows that are not posted yet.

@@ -8,7 +8,7 @@ use jiff::civil::date;
 
 use super::*;
 
-async fn client(world: &World) -> Client {
+pub(super) async fn client(world: &World) -> Client {
     let transport = world.simulator.transport();
     let entry = zone::ENTRY.parse().unwrap();
     let found = zone::discover(&*transport, &HostPolicy::autotask(), &entry, USER).await.unwrap();
