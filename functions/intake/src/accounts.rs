@@ -50,7 +50,7 @@ pub struct AccountBody {
 
 impl From<AccountBody> for AccountInput {
     fn from(body: AccountBody) -> Self {
-        let package = |p: AccountPackageBody| AccountPackage { id: p.id, quantity: p.quantity };
+        let package = |p: AccountPackageBody| AccountPackage::new(p.id, p.quantity);
         Self {
             name: body.name,
             contact_email: body.contact_email,

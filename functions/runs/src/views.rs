@@ -83,10 +83,10 @@ pub(crate) struct RunView {
     /// Its id.
     #[schema(example = "0199b1c2-7d3e-7f00-8a4b-5c6d7e8f9012")]
     id: String,
-    /// `seat_sync`, `auto_map` or `csv_import`.
+    /// `seat_sync`, `initial`, `package_changes`, `undo`, `auto_map` or `csv_import`.
     #[schema(value_type = String, example = "seat_sync")]
     kind: RunKind,
-    /// `schedule`, `catch_up`, `manual` or `retry`.
+    /// `schedule`, `catch_up`, `manual`, `retry`, `event` or `approval`.
     #[schema(value_type = String, example = "schedule")]
     trigger: Trigger,
     /// `preview` or `apply`.
@@ -163,8 +163,11 @@ pub(crate) struct RunLineView {
     /// `service` or `bundle`.
     #[schema(value_type = String, example = "service")]
     line_kind: LineKind,
-    /// `ContractServices.id` or `ContractServiceBundles.id`.
-    contract_service_id: i64,
+    /// `serviceID` or `serviceBundleID` of the line.
+    #[schema(example = 41)]
+    service_id: i64,
+    /// `ContractServices.id` or `ContractServiceBundles.id`; null while the line is not on the contract yet.
+    contract_service_id: Option<i64>,
     /// The service's name as last seen.
     service_name: String,
     /// Units in Autotask when planned.
@@ -278,8 +281,9 @@ impl From<&RunLine> for RunLineView {
             contract_id: line.contract_id,
             contract_name: line.contract_name.clone(),
             package_id: line.package.to_string(),
-            line_kind: line.line.kind,
-            contract_service_id: line.line.id,
+            line_kind: line.kind,
+            service_id: line.service_id,
+            contract_service_id: line.line.map(|line| line.id),
             service_name: line.service_name.clone(),
             units_now: line.units_now,
             count: line.count,

@@ -5,7 +5,7 @@ use domain::ids::{ConnectionId, PartnerId};
 use domain::ports::{Deadline, Order, PageRequest, QueueError, QueueName, Read};
 use domain::records::{Collection, SHARDS, load_page};
 use domain::runs::WorkMessage;
-use domain::{Actor, Error, Scope, change, runs, seats};
+use domain::{Actor, Error, Scope, billing, change, runs};
 use runtime::App;
 use runtime::schedule::Tick;
 use serde::{Deserialize, Serialize};
@@ -43,7 +43,7 @@ pub async fn tick(app: &App, tick: Tick, _deadline: &dyn Deadline) -> domain::Re
     match tick.job.as_str() {
         "seat-sync" => {
             // The slot is taken from the tick; a tick that arrives late or twice starts nothing twice.
-            let ticked = seats::due::tick(&app.ports, &scope, &actor, tick.time).await?;
+            let ticked = billing::due::tick(&app.ports, &scope, &actor, tick.time).await?;
             tracing::info!(
                 started = ticked.started,
                 waiting = ticked.waiting,
@@ -75,7 +75,7 @@ pub async fn work(app: &App, body: &str, deadline: &dyn Deadline) -> domain::Res
     let message: Message = serde_json::from_str(body).map_err(|error| Error::Queue(QueueError(Box::new(error))))?;
     let scope = runtime::queue::scope();
     match message {
-        Message::Run(message) => seats::work(&app.ports, &scope, deadline, &message).await,
+        Message::Run(message) => billing::work(&app.ports, &scope, deadline, &message).await,
         Message::Probe(ProbeMessage { partner, connection, .. }) => {
             let Some(scope) = scope.narrow(&partner) else { return Ok(()) };
             let actor = Actor::system("schedule:probe", connection.to_string());

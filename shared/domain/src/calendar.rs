@@ -84,9 +84,9 @@ mod tests {
     #[test]
     fn a_skipped_local_time_runs_just_after_the_gap_and_a_repeated_one_runs_once() {
         let zone = TimeZone::get("Europe/London").unwrap();
-        let gap = RunSchedule { day: 28, hour: 1, minute: 30, enabled: true };
+        let gap = RunSchedule { day: 28, hour: 1, minute: 30, ..RunSchedule::default() };
         assert_eq!(next_slot(&gap, &zone, at("2027-03-01T00:00:00Z")), at("2027-03-28T01:30:00Z"));
-        let fold = RunSchedule { day: 25, hour: 1, minute: 30, enabled: true };
+        let fold = RunSchedule { day: 25, hour: 1, minute: 30, ..RunSchedule::default() };
         let first = next_slot(&fold, &zone, at("2026-10-20T00:00:00Z"));
         assert_eq!(first, at("2026-10-25T00:30:00Z"));
         assert_eq!(next_slot(&fold, &zone, first), at("2026-11-25T01:30:00Z"));

@@ -94,6 +94,10 @@ text_id!(
     PackageId
 );
 text_id!(
+    /// One change of an account's packages, as the vendor names it.
+    ChangeId
+);
+text_id!(
     /// One run: a UUID v7, so that runs sort by time, or a scheduled slot's fixed name.
     RunId
 );

@@ -2,6 +2,7 @@
 
 pub mod actor;
 pub mod autotask_session;
+pub mod billing;
 pub mod budget;
 pub mod calendar;
 pub mod change;
@@ -10,11 +11,11 @@ pub mod decoding;
 pub mod ids;
 pub mod issues;
 pub mod mappings;
+pub mod packages;
 pub mod ports;
 pub mod problem;
 pub mod records;
 pub mod runs;
-pub mod seats;
 pub mod units;
 pub mod vendor;
 

@@ -74,6 +74,10 @@ codes! {
     ContractServiceRemoved = "contract_service_removed": "The mapped contract line is no longer in Autotask.", "The line was not written.", "Pick another line of the contract, or add the service to the contract again.";
     ServiceInactive = "service_inactive": "The line's service is inactive in Autotask.", "The line was not written.", "Activate the service or pick another line.";
     ContractServiceShared = "contract_service_shared": "Another mapping already writes to this contract line.", "Nothing was saved: two counts on one line would overwrite each other.", "Pick another line.";
+    PackageUnmapped = "package_unmapped": "The package is not mapped to a service.", "The change is recorded and not pushed; the old line stays as it is until the new one can be written.", "Map the package to a service or exclude it, then use Sync now.";
+    InitialSyncNotReady = "initial_sync_not_ready": "Packages in use are not mapped yet.", "No line was added or changed.", "Map or exclude the named packages, then start the initial sync.";
+    UnmappedAccount = "unmapped_account": "An account with seats is not mapped.", "Its seats are not billed through Autotask.", "Map the account to a company and a contract, or exclude it.";
+    ContractEnding = "contract_ending": "The mapped contract ends soon.", "Until its end it is billed as ever; after it nothing is.", "Renew or extend the contract in Autotask, then map the account to the successor.";
     ProductNotBillableAsService = "product_not_billable_as_service": "No service of this product's name exists.", "Nothing was saved; contract lines hold services, not products.", "Create a service of that name in Autotask or choose one of the near names.";
     AutomapAmbiguous = "automap_ambiguous": "More than one company fits this account.", "The account is not mapped and not billed.", "Choose the right company by hand.";
     MappingUnconfirmed = "mapping_unconfirmed": "The mapping waits for your confirmation.", "The account is not billed.", "Confirm the mapping.";
@@ -95,6 +99,11 @@ codes! {
     BundleCostUnsupported = "bundle_cost_unsupported": "The cost of a service bundle cannot be overwritten.", "Units are synchronised; the cost is not.", "Switch Overwrite Cost off for this line.";
     CostNotWritable = "cost_not_writable": "Autotask did not take the new unit cost.", "Units are right; the cost stays as it was.", "Set the cost by hand, or use a security level that can edit costs.";
     RejectedByAutotask = "rejected_by_autotask": "Autotask refused the change.", "The line keeps its units.", "Read Autotask's words in the detail and correct the cause.";
+    QuantityMissing = "quantity_missing": "The package's quantity is not known.", "The line keeps its units; a missing quantity is never written as 0.", "Let the vendor's back end send the quantity, or count this package by usage.";
+    SwapWaiting = "swap_waiting": "The other line of this package swap is not right yet.", "The old line goes on being billed until the new one is.", "Put the other line right; this one follows by itself.";
+    Dismissed = "dismissed": "Somebody dismissed this line for the period.", "The line keeps its units for this period and comes up again in the next.", "Nothing, or approve the line in a new run.";
+    LineMoved = "line_moved": "The units are no longer what the run wrote.", "The line was not undone: somebody or another run changed it since.", "Compare the line in Autotask with the report and change it by hand if it must be.";
+    SecondPersonNeeded = "second_person_needed": "The settings ask for a second person.", "Nothing was changed.", "Let somebody else apply it.";
     RunPartial = "run_partial": "Some lines of the run were not done.", "The other lines are right.", "Look at the failed lines and retry those.";
     RunMissed = "run_missed": "A scheduled run did not happen in time.", "Units are as the last run left them.", "Run the sync now.";
     AlreadyRunning = "already_running": "A run of this connection is under way.", "Nothing was changed by this request.", "Wait for the run named in the answer.";

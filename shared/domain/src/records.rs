@@ -2,9 +2,10 @@
 //! the [`Storage`] port. How a key becomes `pk` and `sk` is `store`'s business alone.
 
 use crate::actor::Scope;
-use crate::ids::{AccountId, ConnectionId, LineRef, PackageId, PartnerId, RunId};
+use crate::ids::{AccountId, ChangeId, ConnectionId, LineRef, PackageId, PartnerId, RunId};
 use crate::ports::{Order, PageRequest, Read, Storage, StorageError};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Most writes of one transaction (DynamoDB's own bound is 100).
@@ -27,6 +28,12 @@ pub enum Key {
     Account(PartnerId, AccountId),
     /// The newest count of an account's package.
     Usage(PartnerId, AccountId, PackageId),
+    /// The daily counts of an account's package in one month, named by its first day.
+    UsageMonth(PartnerId, AccountId, PackageId, Date),
+    /// A package change that was told us: what was said, and what came of it.
+    PackageChange(PartnerId, ChangeId),
+    /// A package change that is not done yet.
+    PendingChange(PartnerId, ChangeId),
     /// An account claimed by another PSA's integration.
     AccountClaim(PartnerId, AccountId),
     /// The one connection of a partner to a PSA: uniqueness by existence.
@@ -45,6 +52,12 @@ pub enum Key {
     LineTaken(PartnerId, ConnectionId, LineRef),
     /// A package's mapping to a service or bundle.
     PackageMapping(PartnerId, ConnectionId, PackageId),
+    /// The adding of a service or bundle (named like a line, by the service's id) to a contract, for an account.
+    LineCreation(PartnerId, ConnectionId, i64, LineRef, AccountId),
+    /// That a person dismissed an account's package for a period.
+    Dismissal(PartnerId, ConnectionId, AccountId, PackageId),
+    /// The newest answer to "is everything ready for the next run?".
+    HealthReport(PartnerId, ConnectionId),
     /// The exactly-once ledger of one contract line.
     UnitLine(PartnerId, ConnectionId, LineRef),
     /// A run.
@@ -86,6 +99,9 @@ impl Key {
             | Key::PartnerPackages(p)
             | Key::Account(p, _)
             | Key::Usage(p, ..)
+            | Key::UsageMonth(p, ..)
+            | Key::PackageChange(p, _)
+            | Key::PendingChange(p, _)
             | Key::AccountClaim(p, _)
             | Key::ConnectionOfPsa(p, _)
             | Key::Connection(p, _)
@@ -95,6 +111,9 @@ impl Key {
             | Key::CompanyTaken(p, ..)
             | Key::LineTaken(p, ..)
             | Key::PackageMapping(p, ..)
+            | Key::LineCreation(p, ..)
+            | Key::Dismissal(p, ..)
+            | Key::HealthReport(p, _)
             | Key::UnitLine(p, ..)
             | Key::Run(p, ..)
             | Key::RunLine(p, ..)
@@ -121,6 +140,10 @@ pub enum Collection {
     Accounts(PartnerId),
     /// A partner's counts, by account and package.
     Usage(PartnerId),
+    /// A partner's daily counts of one month, by account and package.
+    UsageMonth(PartnerId, Date),
+    /// A partner's package changes that are not done yet.
+    PendingChanges(PartnerId),
     /// A partner's accounts that another PSA has claimed.
     AccountClaims(PartnerId),
     /// A partner's connections.
@@ -133,6 +156,10 @@ pub enum Collection {
     CompaniesTaken(PartnerId, ConnectionId),
     /// The contract lines that a connection's mappings hold.
     LinesTaken(PartnerId, ConnectionId),
+    /// The lines that a connection added to contracts.
+    LineCreations(PartnerId, ConnectionId),
+    /// A connection's dismissed lines, by account and package.
+    Dismissals(PartnerId, ConnectionId),
     /// A connection's unit lines.
     UnitLines(PartnerId, ConnectionId),
     /// A connection's runs, oldest first (run ids sort by time).
@@ -195,12 +222,16 @@ impl Collection {
         match self {
             Collection::Accounts(p)
             | Collection::Usage(p)
+            | Collection::UsageMonth(p, _)
+            | Collection::PendingChanges(p)
             | Collection::AccountClaims(p)
             | Collection::Connections(p)
             | Collection::Mappings(p, _)
             | Collection::PackageMappings(p, _)
             | Collection::CompaniesTaken(p, _)
             | Collection::LinesTaken(p, _)
+            | Collection::LineCreations(p, _)
+            | Collection::Dismissals(p, _)
             | Collection::UnitLines(p, _)
             | Collection::Runs(p, _)
             | Collection::RunLines(p, ..)

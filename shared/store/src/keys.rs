@@ -72,6 +72,11 @@ pub fn address(key: &Key) -> Address {
         Key::Connection(p, c) => (of_partner(p), format!("conn#{c}")),
         Key::Account(p, a) => (under_partner(p, "accounts"), a.to_string()),
         Key::Usage(p, a, package) => (under_partner(p, "usage"), format!("{a}#{package}")),
+        Key::UsageMonth(p, a, package, month) => {
+            (under_partner(p, &format!("usage-month#{month}")), format!("{a}#{package}"))
+        }
+        Key::PackageChange(p, change) => (under_partner(p, "changes"), change.to_string()),
+        Key::PendingChange(p, change) => (under_partner(p, "pending-changes"), change.to_string()),
         Key::AccountClaim(p, a) => (under_partner(p, "claims"), a.to_string()),
         Key::Settings(p, c) => (of_connection(p, c), "settings".to_owned()),
         Key::Schedule(p, c, job) => (of_connection(p, c), format!("job#{}", encode(job))),
@@ -79,6 +84,13 @@ pub fn address(key: &Key) -> Address {
         Key::CompanyTaken(p, c, id) => (of_connection(p, c), format!("company#{id}")),
         Key::LineTaken(p, c, line) => (of_connection(p, c), format!("line#{}", line_part(*line))),
         Key::PackageMapping(p, c, package) => (of_connection(p, c), format!("package#{package}")),
+        Key::LineCreation(p, c, contract, service, account) => {
+            (under_connection(p, c, "creations"), format!("{contract}#{}#{account}", line_part(*service)))
+        }
+        Key::Dismissal(p, c, account, package) => {
+            (under_connection(p, c, "dismissals"), format!("{account}#{package}"))
+        }
+        Key::HealthReport(p, c) => (of_connection(p, c), "health".to_owned()),
         Key::RunLease(p, c) => (of_connection(p, c), "lease#runs".to_owned()),
         Key::SlotClaim(p, c, job, slot) => (of_connection(p, c), format!("slot#{}#{}", encode(job), instant(*slot))),
         Key::ActiveRuns(p, c) => (of_connection(p, c), "active-runs".to_owned()),
@@ -107,12 +119,16 @@ pub fn range(of: &Collection) -> Range {
         Collection::Packages => ("V#packages".to_owned(), Sort::All),
         Collection::Accounts(p) => (under_partner(p, "accounts"), Sort::All),
         Collection::Usage(p) => (under_partner(p, "usage"), Sort::All),
+        Collection::UsageMonth(p, month) => (under_partner(p, &format!("usage-month#{month}")), Sort::All),
+        Collection::PendingChanges(p) => (under_partner(p, "pending-changes"), Sort::All),
         Collection::AccountClaims(p) => (under_partner(p, "claims"), Sort::All),
         Collection::Connections(p) => (of_partner(p), Sort::Prefix("conn#")),
         Collection::Mappings(p, c) => (of_connection(p, c), Sort::Prefix("map#")),
         Collection::PackageMappings(p, c) => (of_connection(p, c), Sort::Prefix("package#")),
         Collection::CompaniesTaken(p, c) => (of_connection(p, c), Sort::Prefix("company#")),
         Collection::LinesTaken(p, c) => (of_connection(p, c), Sort::Prefix("line#")),
+        Collection::LineCreations(p, c) => (under_connection(p, c, "creations"), Sort::All),
+        Collection::Dismissals(p, c) => (under_connection(p, c, "dismissals"), Sort::All),
         Collection::UnitLines(p, c) => (under_connection(p, c, "lines"), Sort::All),
         Collection::Runs(p, c) => (under_connection(p, c, "runs"), Sort::All),
         Collection::RunLines(p, c, run) => (under_connection(p, c, &format!("run#{run}")), Sort::Prefix("line#")),

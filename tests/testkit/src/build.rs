@@ -199,5 +199,5 @@ async fn resettle(world: &World, mut settings: Settings, changes: Vec<ChangeSett
     let due_at = calendar::next_slot(&settings.schedule, &settings.zone(), world.clock.now());
     let job = SEAT_SYNC_JOB.to_owned();
     world.put(&Schedule { partner: partner.clone(), connection: connection.clone(), job, due_at }).await;
-    world.put(&SettingsRecord { partner, connection, settings }).await;
+    world.put(&SettingsRecord { partner, connection, settings, auto_sync_since: None }).await;
 }

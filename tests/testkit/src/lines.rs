@@ -120,7 +120,8 @@ impl World {
             id: account.clone(),
             name: seeded.company_name.clone(),
             contact_email: Some(seeded.contact_email.clone()),
-            packages: vec![AccountPackage { id: package.clone(), quantity: None }],
+            packages: vec![AccountPackage::new(package.clone(), None)],
+            removed: Vec::new(),
             active: true,
             updated_at: now,
         };

@@ -190,7 +190,12 @@ async fn change<'a>(
 ) -> Result<Change<'a>> {
     let (partner, id) = (&connection.partner, &connection.id);
     let guard = PsaGuard { partner: partner.clone(), psa: PSA.to_owned(), connection: id.clone() };
-    let record = SettingsRecord { partner: partner.clone(), connection: id.clone(), settings: settings.clone() };
+    let record = SettingsRecord {
+        partner: partner.clone(),
+        connection: id.clone(),
+        settings: settings.clone(),
+        auto_sync_since: None,
+    };
     let mut change = Change::of_connection(ports, actor, partner, id)
         .create(connection)?
         .create(&guard)?

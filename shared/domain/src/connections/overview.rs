@@ -144,6 +144,7 @@ mod tests {
             name: id.to_owned(),
             contact_email: None,
             packages: Vec::new(),
+            removed: Vec::new(),
             active,
             updated_at: Timestamp::UNIX_EPOCH,
         }

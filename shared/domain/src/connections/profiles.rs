@@ -68,7 +68,7 @@ pub struct Feature {
 /// Every feature that may be named.
 pub const FEATURES: &[Feature] = &[
     Feature { name: "seat_sync", available: true },
-    Feature { name: "package_billing", available: false },
+    Feature { name: "package_billing", available: true },
     Feature { name: "invoices", available: false },
     Feature { name: "quotes", available: false },
     Feature { name: "catalogue", available: false },

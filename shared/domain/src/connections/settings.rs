@@ -2,15 +2,53 @@
 
 use crate::ids::{AccountId, ConnectionId, PartnerId};
 use crate::records::{Key, Record};
+use jiff::Timestamp;
 use jiff::civil::Date;
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+
+/// How often the seat sync runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum ScheduleKind {
+    /// On one day of each month.
+    #[default]
+    Monthly,
+    /// On the last day of each month.
+    LastDay,
+    /// On one day of each week.
+    Weekly,
+    /// Every day.
+    Daily,
+    /// Only when a person starts it.
+    Manual,
+}
+
+/// A day of the week.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Weekday {
+    #[default]
+    Monday,
+    Tuesday,
+    Wednesday,
+    Thursday,
+    Friday,
+    Saturday,
+    Sunday,
+}
 
 /// When the seat sync runs: the connection's own day, hour and zone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct RunSchedule {
-    /// Day of the month, 1 to 28.
+    /// How often.
+    pub kind: ScheduleKind,
+    /// Day of the month, 1 to 28, where monthly.
     pub day: i8,
+    /// Day of the week, where weekly.
+    pub weekday: Weekday,
     /// Hour of the day, 0 to 23.
     pub hour: i8,
     /// Minute, 0 to 59.
@@ -21,18 +59,21 @@ pub struct RunSchedule {
 
 impl Default for RunSchedule {
     fn default() -> Self {
-        Self { day: 1, hour: 0, minute: 15, enabled: true }
+        Self { kind: ScheduleKind::Monthly, day: 1, weekday: Weekday::Monday, hour: 0, minute: 15, enabled: true }
     }
 }
 
 /// Guards against bad counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Guards {
     /// A change by more units than this is held.
     pub max_units: i64,
     /// A change by more per cent than this is held, where it is by more than 5 units.
     pub max_percent: i64,
+    /// A line whose monthly invoice would change by more than this, either way, is held; in the contract's currency.
+    /// None: money is no guard.
+    pub max_money: Option<Decimal>,
     /// A fall to 0 is held.
     pub hold_zero: bool,
     /// A run with more than this share of held lines, in per cent, writes nothing.
@@ -43,7 +84,14 @@ pub struct Guards {
 
 impl Default for Guards {
     fn default() -> Self {
-        Self { max_units: 25, max_percent: 50, hold_zero: true, stop_run_percent: 30, usage_max_age_hours: 48 }
+        Self {
+            max_units: 25,
+            max_percent: 50,
+            max_money: None,
+            hold_zero: true,
+            stop_run_percent: 30,
+            usage_max_age_hours: 48,
+        }
     }
 }
 
@@ -67,8 +115,93 @@ pub enum ApprovalMode {
     /// Runs apply their plan at once.
     #[default]
     Auto,
-    /// Scheduled runs stop at the plan until a person applies it.
+    /// Runs write what passes the guards; what is held waits for a person.
+    ApproveExceptions,
+    /// Runs that start by themselves stop at the plan until a person applies it.
     ApproveAll,
+}
+
+/// From when a change of units counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum EffectiveFrom {
+    /// The first day of the present billing period.
+    #[default]
+    PeriodStart,
+    /// The day of the change itself: Autotask prorates.
+    ActualDate,
+    /// The first day of the next billing period.
+    NextPeriod,
+}
+
+/// From when changes count, by where they come from and which way they go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EffectiveDates {
+    /// More units, of counts.
+    pub increase: EffectiveFrom,
+    /// Fewer units, of counts.
+    pub decrease: EffectiveFrom,
+    /// More units, of package changes; both lines of a swap.
+    pub package_change_increase: EffectiveFrom,
+    /// Fewer units, of package changes.
+    pub package_change_decrease: EffectiveFrom,
+}
+
+impl Default for EffectiveDates {
+    fn default() -> Self {
+        Self {
+            increase: EffectiveFrom::PeriodStart,
+            decrease: EffectiveFrom::PeriodStart,
+            package_change_increase: EffectiveFrom::ActualDate,
+            package_change_decrease: EffectiveFrom::NextPeriod,
+        }
+    }
+}
+
+/// What to do about a mapped contract that was renewed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum RenewalPolicy {
+    /// Tell, and propose the successor.
+    #[default]
+    Propose,
+    /// Map to the successor where there is exactly one with exactly one line of the same service.
+    AutoRemap,
+}
+
+/// When the initial sync may be started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum InitialSyncGate {
+    /// Every package in use by a confirmed account is mapped or excluded.
+    #[default]
+    InUse,
+    /// Every package available to the partner is mapped or excluded.
+    AllPackages,
+}
+
+/// Whether several accounts may be mapped to one company.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum ManyAccounts {
+    /// One company, one account.
+    #[default]
+    Off,
+    /// Their counts of one package are summed into one line.
+    Sum,
+    /// Each has a line of its own.
+    Separate,
+}
+
+/// Shapes beyond one account, one company, one contract.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct Topologies {
+    /// Several accounts into one company.
+    pub many_accounts_per_company: ManyAccounts,
+    /// One account over several contracts of its company, by package.
+    pub contract_per_package: bool,
 }
 
 /// Which companies the picker and auto-map offer.
@@ -142,6 +275,21 @@ pub struct Settings {
     pub drift: DriftPolicy,
     /// Overwrite Cost where neither line nor package says.
     pub overwrite_cost: bool,
+    /// From when changes count.
+    pub effective_date: EffectiveDates,
+    /// Whether a mapped package's missing line is added to the contract (initial sync and package changes; the seat
+    /// sync never adds one).
+    pub create_missing_lines: bool,
+    /// When the initial sync may be started.
+    pub initial_sync_gate: InitialSyncGate,
+    /// Whether what one person started or decided must be applied by another.
+    pub second_approver: bool,
+    /// Contracts that were renewed.
+    pub renewal: RenewalPolicy,
+    /// How long before a mapped contract's end it is told, in days.
+    pub renewal_notice_days: i64,
+    /// Several accounts or contracts.
+    pub topologies: Topologies,
     /// Picker and auto-map.
     pub company_scope: CompanyScope,
     /// Auto-map.
@@ -168,6 +316,13 @@ impl Default for Settings {
             guards: Guards::default(),
             drift: DriftPolicy::default(),
             overwrite_cost: false,
+            effective_date: EffectiveDates::default(),
+            create_missing_lines: true,
+            initial_sync_gate: InitialSyncGate::default(),
+            second_approver: false,
+            renewal: RenewalPolicy::default(),
+            renewal_notice_days: 30,
+            topologies: Topologies::default(),
             company_scope: CompanyScope::default(),
             automap: Automap::default(),
             api_share_percent: 25,
@@ -196,6 +351,9 @@ pub struct SettingsRecord {
     pub connection: ConnectionId,
     /// The settings.
     pub settings: Settings,
+    /// Since when package changes are pushed by themselves: what was recorded before waits for *Sync now*.
+    #[serde(default)]
+    pub auto_sync_since: Option<Timestamp>,
 }
 
 impl Record for SettingsRecord {

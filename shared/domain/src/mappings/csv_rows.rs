@@ -274,6 +274,7 @@ mod tests {
             name: name.to_owned(),
             contact_email: None,
             packages: Vec::new(),
+            removed: Vec::new(),
             active: true,
             updated_at: "2026-11-20T11:00:00Z".parse().unwrap(),
         }

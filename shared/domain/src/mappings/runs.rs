@@ -90,7 +90,7 @@ pub async fn work_on(ports: &Ports, scope: &crate::Scope, message: MapMessage, d
     let worked = match run.kind {
         RunKind::AutoMap => super::automap::work(context, &mut run.value, deadline).await,
         RunKind::CsvImport => super::import::work(context, &mut run.value, deadline).await,
-        RunKind::SeatSync => return Ok(()),
+        RunKind::SeatSync | RunKind::Initial | RunKind::PackageChanges | RunKind::Undo => return Ok(()),
     };
     match worked {
         Ok(Worked::Done(outcome)) => end(context, run, RunState::Done, outcome, None).await,

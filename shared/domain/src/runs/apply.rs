@@ -2,15 +2,15 @@
 
 use super::read::load_run;
 use super::start::{lease_for, ready};
-use super::{Run, RunKind, RunLine, RunMode, RunState, lines};
+use super::{LineName, Run, RunLine, RunMode, RunState, lines};
 use crate::actor::{Actor, Scope};
+use crate::billing;
 use crate::change::Change;
 use crate::connections::check_version;
-use crate::ids::{AccountId, ConnectionId, LineRef, PackageId, PartnerId, RunId};
+use crate::ids::{ConnectionId, PartnerId, RunId};
 use crate::ports::{Ports, StorageError};
 use crate::problem::{Code, Error, Problem, Result};
 use crate::records::Versioned;
-use crate::seats;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,7 +53,7 @@ fn is_applied(run: &Run, plan_hash: &str) -> bool {
 }
 
 fn check(run: &Run, plan_hash: &str, now: Timestamp) -> Result<()> {
-    if run.kind != RunKind::SeatSync || run.state != RunState::Planned {
+    if !run.kind.is_billing() || run.state != RunState::Planned {
         return Err(not_writable(run, "Only a preview that waits can be applied"));
     }
     if run.plan_hash.as_deref() != Some(plan_hash) {
@@ -78,7 +78,7 @@ fn stale(why: &str) -> Error {
 async fn unchanged(ports: &Ports, scope: &Scope, actor: &Actor, run: &Run) -> Result<()> {
     let stored = lines::load_lines(ports, scope, &run.partner, &run.connection, &run.id).await?;
     let as_asked = Run { actor: actor.clone(), ..run.clone() };
-    let fresh = seats::compute(ports, scope, &run.partner, &run.connection, &as_asked).await?;
+    let fresh = billing::compute(ports, scope, &run.partner, &run.connection, &as_asked).await?;
     if let Some((code, why)) = fresh.stopped {
         return Err(Error::problem(code, why));
     }
@@ -91,27 +91,25 @@ async fn unchanged(ports: &Ports, scope: &Scope, actor: &Actor, run: &Run) -> Re
     Err(Problem::new(Code::PlanStale, detail).with("lines", named).into())
 }
 
-type Name<'a> = (&'a AccountId, &'a PackageId, LineRef);
-
 /// What differs between a plan and a later one, each with what was and what is; a line that only one of them has
 /// lacks the other side.
 fn differences(stored: &[RunLine], fresh: &[RunLine]) -> Vec<Value> {
     let (was, is) = (by_name(stored), by_name(fresh));
-    let names: BTreeSet<&Name<'_>> = was.keys().chain(is.keys()).collect();
+    let names: BTreeSet<&LineName> = was.keys().chain(is.keys()).collect();
     let differing = names.into_iter().filter(|name| was.get(*name) != is.get(*name));
     differing
         .map(|name| {
-            let (account, package, line) = name;
             json!({
-                "account_id": account, "package_id": package, "line": line.to_string(),
+                "account_id": name.account, "package_id": name.package, "line_kind": name.kind,
+                "service_id": name.service_id,
                 "was": was.get(name), "is": is.get(name),
             })
         })
         .collect()
 }
 
-fn by_name(lines: &[RunLine]) -> BTreeMap<Name<'_>, Value> {
-    lines.iter().map(|line| ((&line.account, &line.package, line.line), facts(line))).collect()
+fn by_name(lines: &[RunLine]) -> BTreeMap<LineName, Value> {
+    lines.iter().map(|line| (line.name(), facts(line))).collect()
 }
 
 fn facts(line: &RunLine) -> Value {

@@ -3,7 +3,7 @@
 use super::apply::not_writable;
 use super::finish;
 use super::read::load_run;
-use super::{Run, RunKind, RunState};
+use super::{Run, RunState};
 use crate::actor::{Actor, Scope};
 use crate::change::Change;
 use crate::connections::check_version;
@@ -35,7 +35,7 @@ pub async fn cancel(
             return Ok(found);
         }
         check_version(if_match, found.v)?;
-        if found.kind != RunKind::SeatSync || found.state.is_final() {
+        if !found.kind.is_billing() || found.state.is_final() {
             return Err(not_writable(&found, "Only a seat sync that has not ended can be cancelled"));
         }
         let written = match found.state {

@@ -93,7 +93,7 @@ async fn write(ports: &Ports, scope: &Scope, actor: &Actor, run: &Run, v: u64, b
 
 /// `billing.run_held` goes out beside the run's own event where lines wait for a person.
 fn events(run: &Run) -> Vec<&'static str> {
-    if run.kind != RunKind::SeatSync {
+    if !run.kind.is_billing() {
         return Vec::new();
     }
     let held = run.mode == RunMode::Apply && run.totals.held > 0;

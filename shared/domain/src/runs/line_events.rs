@@ -1,7 +1,7 @@
 //! What the bus is told about lines: those that were written, and those that wait for a person. One event for many
 //! lines, since a first of the month changes thousands of them.
 
-use super::{LineState, Run, RunKind, RunLine, RunMode, RunState, lines};
+use super::{LineState, Run, RunLine, RunMode, RunState, lines};
 use crate::actor::Scope;
 use crate::change::Change;
 use crate::ports::Ports;
@@ -16,7 +16,7 @@ const EVENTS_MAX: usize = 40;
 
 /// Adds `billing.line_written` and `billing.line_held` of a run that was to write and has ended.
 pub(super) async fn tell<'a>(mut change: Change<'a>, ports: &Ports, scope: &Scope, run: &Run) -> Result<Change<'a>> {
-    if run.kind != RunKind::SeatSync || run.mode != RunMode::Apply || !run.state.is_final() || run.chunks == 0 {
+    if !run.kind.is_billing() || run.mode != RunMode::Apply || !run.state.is_final() || run.chunks == 0 {
         return Ok(change);
     }
     let lines = lines::load_lines(ports, scope, &run.partner, &run.connection, &run.id).await?;
@@ -50,8 +50,9 @@ fn shown(line: &RunLine) -> Value {
         "package_id": line.package,
         "company_id": line.company_id,
         "contract_id": line.contract_id,
-        "line_kind": line.line.kind,
-        "contract_service_id": line.line.id,
+        "line_kind": line.kind,
+        "service_id": line.service_id,
+        "contract_service_id": line.line.map(|line| line.id),
         "effective_date": line.effective_date,
         "units_before": line.units_now,
         "units_wanted": line.units_wanted,

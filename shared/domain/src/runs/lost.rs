@@ -2,14 +2,14 @@
 
 use super::finish::SUBJECT;
 use super::lease::is_lost;
-use super::{Run, RunKind, RunMode, RunState, finish};
+use super::{Run, RunMode, RunState, finish};
 use crate::actor::{Actor, Scope};
+use crate::billing::give_up_lines;
 use crate::change::Change;
 use crate::issues::{self, Subject};
 use crate::ports::{Ports, Read, StorageError};
 use crate::problem::{Code, Error, Result};
 use crate::records::{Collection, Record, Versioned, load, load_all};
-use crate::seats::give_up_lines;
 use jiff::SignedDuration;
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ async fn look_after(ports: &Ports, scope: &Scope, seen: &Run) -> Result<bool> {
         return Ok(true);
     }
     let waits = now.duration_since(run.touched_at);
-    let unheard = run.state == RunState::Queued && run.kind == RunKind::SeatSync;
+    let unheard = run.state == RunState::Queued && run.kind.is_billing();
     if unheard && (RESEND_FROM..RESEND_UNTIL).contains(&waits) {
         run.message().send(ports, Duration::ZERO).await?;
     }
@@ -69,7 +69,7 @@ pub(super) async fn give_up(ports: &Ports, scope: &Scope, mut run: Versioned<Run
     };
     let (partner, connection) = (run.partner.clone(), run.connection.clone());
     let id = run.id.clone();
-    let is_seats = run.kind == RunKind::SeatSync;
+    let is_seats = run.kind.is_billing();
     let writes = is_seats && run.mode == RunMode::Apply;
     let totals = if writes { give_up_lines(ports, scope, &mut run.value, Code::Internal).await? } else { run.totals };
     let problem = Some((code, detail.to_owned()));

@@ -28,7 +28,8 @@ pub use read::{
 };
 pub use reconcile::{Bucket, BucketTotal, Finding, Reconciliation, reconcile};
 pub use record::{
-    LineState, Period, Run, RunKind, RunLine, RunMode, RunState, Totals, Trigger, WORDS_MAX, WorkMessage,
+    Decision, DecisionKind, LineName, LineState, Part, Period, Reckoning, Run, RunKind, RunLine, RunMode, RunState,
+    Totals, Trigger, WORDS_MAX, WorkMessage,
 };
 pub use retry::retry_failed;
 pub use start::{StartRun, start};

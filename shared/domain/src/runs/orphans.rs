@@ -8,12 +8,12 @@
 use super::reconcile::{Bucket, Finding, Ours, blank};
 use crate::actor::{Actor, Scope};
 use crate::autotask_session;
+use crate::billing::reading;
 use crate::connections::{Settings, billing_code_name, load_connection};
 use crate::ids::{ConnectionId, LineKind, LineRef, PartnerId};
 use crate::mappings::Mapping;
 use crate::ports::Ports;
 use crate::problem::Result;
-use crate::seats::reading;
 use autotask::{BillingCode, Client, ContractService, Filter, Id, Service};
 use jiff::civil::Date;
 use rust_decimal::Decimal;

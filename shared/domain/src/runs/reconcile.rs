@@ -2,6 +2,7 @@
 
 use super::{LineState, Period, Run, RunKind, RunLine, RunMode, Trigger, orphans, start};
 use crate::actor::{Actor, Scope};
+use crate::billing;
 use crate::calendar::month_of;
 use crate::connections::Settings;
 use crate::ids::{AccountId, ConnectionId, LineRef, PackageId, PartnerId};
@@ -9,7 +10,6 @@ use crate::mappings::{Mapping, MappingStatus};
 use crate::ports::{Ports, Read};
 use crate::problem::{Code, Result};
 use crate::records::{Collection, Record, load_all};
-use crate::seats;
 use crate::vendor::{Account, AccountClaim, Usage};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -140,7 +140,7 @@ pub async fn reconcile(
     let settings = start::ready(ports, scope, partner, connection).await?;
     let date = ports.clock.now().to_zoned(settings.zone()).date();
     let run = looking(ports, actor, (partner, connection), &settings, date);
-    let computed = seats::compute(ports, scope, partner, connection, &run).await?;
+    let computed = billing::compute(ports, scope, partner, connection, &run).await?;
     let ours = Ours::load(ports, scope, partner, connection).await?;
     let compared: BTreeSet<(AccountId, PackageId)> =
         computed.lines.iter().map(|line| (line.account.clone(), line.package.clone())).collect();
@@ -190,7 +190,7 @@ fn compare(line: RunLine) -> Finding {
         contract_id: line.contract_id,
         contract_name: line.contract_name,
         package: Some(line.package),
-        line: Some(line.line),
+        line: line.line,
         service_name: Some(line.service_name),
         count: line.count,
         count_as_of: line.count_as_of,

@@ -1,6 +1,8 @@
 use crate::actor::Actor;
+use crate::actor::Role;
 use crate::connections::Settings;
-use crate::ids::{AccountId, ConnectionId, LineRef, PackageId, PartnerId, RunId};
+use crate::ids::{AccountId, ChangeId, ConnectionId, LineKind, LineRef, PackageId, PartnerId, RunId};
+use crate::packages::{QuantityRule, QuantitySource};
 use crate::ports::{Ports, QueueError, QueueName};
 use crate::problem::{Code, Result};
 use crate::records::{Index, Key, Record};
@@ -21,6 +23,12 @@ pub const WORDS_MAX: usize = 500;
 pub enum RunKind {
     /// Counts become units.
     SeatSync,
+    /// Every package of the accounts becomes a line, the first time or again.
+    Initial,
+    /// Package changes become units.
+    PackageChanges,
+    /// What another run wrote is written back.
+    Undo,
     /// Accounts are matched to companies.
     AutoMap,
     /// Mappings come from a CSV file.
@@ -39,6 +47,10 @@ pub enum Trigger {
     Manual,
     /// The failed lines of another run.
     Retry,
+    /// A package change of the vendor's core.
+    Event,
+    /// The held lines of another run that a person approved.
+    Approval,
 }
 
 /// Whether a run may write.
@@ -78,11 +90,23 @@ pub enum RunState {
 }
 
 impl RunKind {
+    /// Whether it changes units: such runs have lines, a plan and a lease.
+    #[must_use]
+    pub fn is_billing(self) -> bool {
+        match self {
+            RunKind::SeatSync | RunKind::Initial | RunKind::PackageChanges | RunKind::Undo => true,
+            RunKind::AutoMap | RunKind::CsvImport => false,
+        }
+    }
+
     /// The kind's text.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             RunKind::SeatSync => "seat_sync",
+            RunKind::Initial => "initial",
+            RunKind::PackageChanges => "package_changes",
+            RunKind::Undo => "undo",
             RunKind::AutoMap => "auto_map",
             RunKind::CsvImport => "csv_import",
         }
@@ -226,8 +250,17 @@ pub struct Run {
     /// The run whose failed lines this one retries.
     #[serde(default)]
     pub retry_of: Option<RunId>,
+    /// The run that this one undoes.
+    #[serde(default)]
+    pub undo_of: Option<RunId>,
+    /// The run whose held lines were approved into this one.
+    #[serde(default)]
+    pub approval_of: Option<RunId>,
     /// Which accounts; none means all.
     pub accounts: Option<Vec<AccountId>>,
+    /// Which package changes it pushes; none means all that are pending.
+    #[serde(default)]
+    pub changes: Option<Vec<ChangeId>>,
     /// The slot it is for, where a schedule started it.
     pub due_slot: Option<Timestamp>,
     /// The month it is for.
@@ -252,6 +285,9 @@ pub struct Run {
     /// How many lines are in which state.
     #[serde(default)]
     pub totals: Totals,
+    /// Estimate of the change of all monthly invoices by the lines that change, where prices are readable.
+    #[serde(default)]
+    pub invoice_change: Option<Decimal>,
     /// How many chunks of lines are stored.
     #[serde(default)]
     pub chunks: u32,
@@ -293,7 +329,10 @@ impl Run {
             actor: actor.clone(),
             applied_by: None,
             retry_of: None,
+            undo_of: None,
+            approval_of: None,
             accounts: None,
+            changes: None,
             due_slot: None,
             period: None,
             effective_date: None,
@@ -304,6 +343,7 @@ impl Run {
             worker: None,
             cancel_requested: false,
             totals: Totals::default(),
+            invoice_change: None,
             chunks: 0,
             autotask_calls: 0,
             problem: None,
@@ -364,6 +404,85 @@ impl Record for Run {
     }
 }
 
+/// What names a line of a run from its plan to its report, also while it has no id in Autotask yet.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LineName {
+    /// Whose.
+    pub account: AccountId,
+    /// Which package's.
+    pub package: PackageId,
+    /// Service or bundle.
+    pub kind: LineKind,
+    /// `serviceID` or `serviceBundleID`.
+    pub service_id: i64,
+    /// The line, where it is one of several of the same service.
+    pub leaving: Option<LineRef>,
+}
+
+/// One count that goes into a line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Whose.
+    pub account: AccountId,
+    /// Of which package.
+    pub package: PackageId,
+    /// What it adds, after the counting rule.
+    pub count: i64,
+    /// When the vendor counted or said so.
+    pub as_of: Timestamp,
+    /// How the count was made, in words: `newest of 20 daily counts`.
+    pub how: String,
+}
+
+/// How a line's units were reckoned: the sum of its parts, then free, ratio, minimum, maximum.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reckoning {
+    /// Counted or told.
+    pub source: QuantitySource,
+    /// What goes into the line.
+    pub parts: Vec<Part>,
+    /// The rule.
+    pub rule: QuantityRule,
+    /// The sum of the parts.
+    pub sum: i64,
+    /// What the rule makes of it.
+    pub units: i64,
+}
+
+/// What a person decided about a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecisionKind {
+    /// Write it, whatever the guards say.
+    Approve,
+    /// Write this many units, or from this date.
+    Adjust,
+    /// Leave it alone in this period.
+    Dismiss,
+}
+
+/// A person's word on a line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// What.
+    pub kind: DecisionKind,
+    /// Units, where adjusted.
+    #[serde(default)]
+    pub units: Option<i64>,
+    /// From when, where adjusted.
+    #[serde(default)]
+    pub effective_date: Option<Date>,
+    /// Why.
+    #[serde(default)]
+    pub note: Option<String>,
+    /// Who.
+    pub who: String,
+    /// In which role.
+    pub role: Role,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// One line of a run's plan and report: what was, what is wanted, and the result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunLine {
@@ -383,10 +502,26 @@ pub struct RunLine {
     pub contract_name: Option<String>,
     /// Whose count.
     pub package: PackageId,
-    /// Which line.
-    pub line: LineRef,
+    /// Service or bundle.
+    pub kind: LineKind,
+    /// `serviceID` or `serviceBundleID` of the line.
+    pub service_id: i64,
+    /// Which line; none while it is not on the contract yet.
+    pub line: Option<LineRef>,
+    /// Whether the package no longer belongs on this line: it goes to 0 units.
+    #[serde(default)]
+    pub leaving: bool,
+    /// Whether this run added the line to the contract.
+    #[serde(default)]
+    pub created: bool,
     /// The service's name as last seen.
     pub service_name: String,
+    /// How the units wanted were reckoned.
+    #[serde(default)]
+    pub reckoning: Option<Reckoning>,
+    /// What a person decided.
+    #[serde(default)]
+    pub decision: Option<Decision>,
     /// Units in Autotask when planned.
     pub units_now: Option<i64>,
     /// The vendor's count.
@@ -422,4 +557,18 @@ pub struct RunLine {
     pub verified_units: Option<i64>,
     /// `itemId` of the adjustment, where Autotask told.
     pub adjustment_id: Option<i64>,
+}
+
+impl RunLine {
+    /// What names the line.
+    #[must_use]
+    pub fn name(&self) -> LineName {
+        LineName {
+            account: self.account.clone(),
+            package: self.package.clone(),
+            kind: self.kind,
+            service_id: self.service_id,
+            leaving: self.line.filter(|_| self.leaving),
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use super::apply::not_writable;
 use super::read::load_run;
 use super::start::window;
-use super::{LineState, Run, RunKind, StartRun, Trigger, lines, start};
+use super::{LineState, Run, StartRun, Trigger, lines, start};
 use crate::actor::{Actor, Scope};
 use crate::connections::settings::SettingsRecord;
 use crate::ids::{AccountId, ConnectionId, PartnerId, RunId};
@@ -27,7 +27,7 @@ pub async fn retry_failed(
     reason: Option<String>,
 ) -> Result<Run> {
     let run = load_run(ports, scope, partner, connection, id).await?;
-    if run.kind != RunKind::SeatSync || !run.state.is_final() {
+    if !run.kind.is_billing() || !run.state.is_final() {
         return Err(not_writable(&run, "Only a seat sync that has ended can be retried"));
     }
     let lines = lines::load_lines(ports, scope, partner, connection, id).await?;

@@ -94,8 +94,8 @@ fn line_cells(run: &Run, line: &RunLine) -> Vec<String> {
         number(line.contract_id),
         optional(line.contract_name.as_deref()),
         text(line.package.as_str()),
-        kind(line.line),
-        line.line.id.to_string(),
+        kind(line.kind),
+        number(line.line.map(|line| line.id)),
         text(&line.service_name),
         number(line.units_now),
         number(line.count),
@@ -136,7 +136,7 @@ fn finding_cells(found: &Finding) -> Vec<String> {
         number(found.contract_id),
         optional(found.contract_name.as_deref()),
         optional(found.package.as_ref().map(|id| id.as_str())),
-        found.line.map(kind).unwrap_or_default(),
+        found.line.map(|line| kind(line.kind)).unwrap_or_default(),
         number(found.line.map(|line| line.id)),
         optional(found.service_name.as_deref()),
         number(found.count),
@@ -150,8 +150,8 @@ fn finding_cells(found: &Finding) -> Vec<String> {
     ]
 }
 
-fn kind(line: crate::LineRef) -> String {
-    match line.kind {
+fn kind(kind: crate::LineKind) -> String {
+    match kind {
         crate::LineKind::Service => "service".to_owned(),
         crate::LineKind::Bundle => "bundle".to_owned(),
     }

@@ -1,5 +1,5 @@
 //! The protocol as a pure state machine: an event comes in, an action goes out, nothing is awaited here.
-//! `seats::run` drives it in production; the fault simulation drives the very same code without sockets.
+//! `billing::run` drives it in production; the fault simulation drives the very same code without sockets.
 
 mod close;
 mod decide;

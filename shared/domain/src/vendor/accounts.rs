@@ -105,7 +105,16 @@ fn checked(item: AccountItem, now: Timestamp) -> Result<Account> {
     checks.done()?;
     // A time ahead of ours would shut out every change until then.
     let updated_at = at.map_or(now, |at| at.min(now));
-    Ok(Account { partner, id, name, contact_email, packages: input.packages, active: input.active, updated_at })
+    Ok(Account {
+        partner,
+        id,
+        name,
+        contact_email,
+        packages: input.packages,
+        removed: Vec::new(),
+        active: input.active,
+        updated_at,
+    })
 }
 
 fn check_packages(checks: &mut Checks, packages: &[AccountPackage]) {

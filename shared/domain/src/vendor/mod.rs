@@ -16,5 +16,8 @@ pub use claims::{OWN_PSA, claim_account, release_account};
 pub use packages::{PARTNER_PACKAGES_MAX, PackageInput, put_package, put_partner_packages};
 pub use partners::{PartnerInput, deactivate_partner, put_partner};
 pub use profile::{ProfileInput, get_profile, put_profile};
-pub use record::{Account, AccountClaim, AccountPackage, Package, Partner, PartnerPackages, Usage, VendorProfile};
+pub use record::{
+    Account, AccountClaim, AccountPackage, DayCount, Package, Partner, PartnerPackages, RemovedPackage, Stamp, Usage,
+    UsageMonth, VendorProfile,
+};
 pub use usage::{AS_OF_AHEAD_MAX, COUNT_MAX, UsageInput, UsageItem, UsageOutcome, record_usage, record_usages};

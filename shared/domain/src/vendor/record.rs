@@ -1,9 +1,11 @@
-use crate::ids::{AccountId, PackageId, PartnerId};
+use crate::ids::{AccountId, ChangeId, PackageId, PartnerId};
 use crate::ports::SecretVersion;
 use crate::records::{Key, Record};
-use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What the vendor is in Autotask, and what its partners are told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,6 +50,16 @@ impl Record for Partner {
     }
 }
 
+/// When something was said of an account's package, and by which change: of two, the later one counts, in whatever
+/// order they arrive.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Stamp {
+    /// When it was so at the vendor.
+    pub at: Timestamp,
+    /// The change that said it; decides between two of the same time.
+    pub change: ChangeId,
+}
+
 /// A package that an account has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountPackage {
@@ -55,6 +67,26 @@ pub struct AccountPackage {
     pub id: PackageId,
     /// How many, where the package is sold by quantity.
     pub quantity: Option<i64>,
+    /// Who said so last; absent: the account as a whole, when it was last updated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stamp: Option<Stamp>,
+}
+
+impl AccountPackage {
+    /// A package as the whole account tells it.
+    #[must_use]
+    pub fn new(id: PackageId, quantity: Option<i64>) -> Self {
+        Self { id, quantity, stamp: None }
+    }
+}
+
+/// A package that an account no longer has: an older change that arrives late must not bring it back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovedPackage {
+    /// Which.
+    pub id: PackageId,
+    /// Who said so.
+    pub stamp: Stamp,
 }
 
 /// The partner's end client.
@@ -71,6 +103,9 @@ pub struct Account {
     /// What it has.
     #[serde(default)]
     pub packages: Vec<AccountPackage>,
+    /// What it no longer has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<RemovedPackage>,
     /// Whether it still is a client.
     pub active: bool,
     /// When we were told.
@@ -168,5 +203,48 @@ impl Record for Usage {
     const ENTITY: &'static str = "usage";
     fn key(&self) -> Key {
         Key::Usage(self.partner.clone(), self.account.clone(), self.package.clone())
+    }
+}
+
+/// The counts of one day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayCount {
+    /// The newest count of the day.
+    pub last: i64,
+    /// When that was counted.
+    pub as_of: Timestamp,
+    /// The largest count of the day.
+    pub high: i64,
+}
+
+/// The daily counts of an account's package in one month of the partner's time zone: they explain every number that a
+/// counting rule makes of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsageMonth {
+    /// Whose.
+    pub partner: PartnerId,
+    /// Which account.
+    pub account: AccountId,
+    /// Which package.
+    pub package: PackageId,
+    /// The month's first day.
+    pub month: Date,
+    /// The newest count from before the month, where there was one: it stands until the first count of the month.
+    pub opening: Option<i64>,
+    /// The counts, by day of the month.
+    pub days: BTreeMap<i8, DayCount>,
+}
+
+/// How long daily counts are kept after their month: 13 months.
+const USAGE_MONTH_KEPT: SignedDuration = SignedDuration::from_hours(24 * 430);
+
+impl Record for UsageMonth {
+    const ENTITY: &'static str = "usage_month";
+    fn key(&self) -> Key {
+        Key::UsageMonth(self.partner.clone(), self.account.clone(), self.package.clone(), self.month)
+    }
+    fn expires(&self) -> Option<Timestamp> {
+        let midnight = self.month.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
+        midnight.checked_add(USAGE_MONTH_KEPT).ok()
     }
 }

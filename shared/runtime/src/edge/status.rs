@@ -12,7 +12,7 @@ pub fn status(code: Code) -> StatusCode {
     use Code as C;
     match code {
         C::InvalidInput => StatusCode::BAD_REQUEST,
-        C::ForbiddenRole | C::NotMainAccount | C::PermissionMissing => StatusCode::FORBIDDEN,
+        C::ForbiddenRole | C::NotMainAccount | C::PermissionMissing | C::SecondPersonNeeded => StatusCode::FORBIDDEN,
         C::NotFound => StatusCode::NOT_FOUND,
         C::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         C::BillingCodeMissing
@@ -22,6 +22,14 @@ pub fn status(code: Code) -> StatusCode {
         | C::AutomapAmbiguous
         | C::MappingUnconfirmed
         | C::NoContractSelected
+        | C::PackageUnmapped
+        | C::InitialSyncNotReady
+        | C::UnmappedAccount
+        | C::ContractEnding
+        | C::QuantityMissing
+        | C::SwapWaiting
+        | C::Dismissed
+        | C::LineMoved
         | C::UsageMissing
         | C::UsageStale
         | C::HeldLargeChange

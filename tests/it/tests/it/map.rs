@@ -96,7 +96,7 @@ impl Msp {
     }
 
     async fn account(&self, id: &str, name: &str, email: &str) {
-        let package = AccountPackage { id: PackageId::new("training").unwrap(), quantity: None };
+        let package = AccountPackage::new(PackageId::new("training").unwrap(), None);
         self.world
             .put(&Account {
                 partner: self.world.partner.clone(),
@@ -104,6 +104,7 @@ impl Msp {
                 name: name.to_owned(),
                 contact_email: Some(email.to_owned()).filter(|e| !e.is_empty()),
                 packages: vec![package],
+                removed: Vec::new(),
                 active: true,
                 updated_at: self.world.clock.now(),
             })

@@ -148,7 +148,7 @@ async fn a_next_page_elsewhere_is_not_followed() {
         // Our own share of the hourly limit refills.
         world.advance(jiff::SignedDuration::from_secs(10));
         world.sim.add_fault(Fault::new(Match::new("POST", "*ContractServiceUnits/query"), answer));
-        let made = domain::seats::compute(world.ports(), &world.scope(), of.0, of.1, &run).await;
+        let made = domain::billing::compute(world.ports(), &world.scope(), of.0, of.1, &run).await;
         assert!(made.is_err(), "{url:?} was followed, or taken for the end of the list");
         world.sim.clear_faults();
     }

@@ -247,7 +247,19 @@ async fn a_profile_is_all_defaults_in_one_choice() {
     let key = Key::Schedule(world.partner.clone(), id_of(&made), SEAT_SYNC_JOB.to_owned());
     assert!(world.load::<Schedule>(&key).await.is_none());
     let warned = made["warnings"].as_array().unwrap().iter().any(|w| w["code"] == "feature_not_available");
-    assert!(warned, "{}", made["warnings"]);
+    assert!(!warned, "{}", made["warnings"]);
+}
+
+#[tokio::test]
+async fn a_feature_that_this_version_does_not_do_may_be_chosen_and_is_warned_about() {
+    let world = unconnected().await;
+    let mut body = login();
+    body["features"] = json!(["package_billing", "quotes"]);
+    let made = admin(&world).post(CONNECTIONS, body).await.expect(201);
+    let warnings: Vec<_> =
+        made["warnings"].as_array().unwrap().iter().filter(|w| w["code"] == "feature_not_available").collect();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0]["detail"].as_str().unwrap().contains("quotes"));
 }
 
 #[tokio::test]

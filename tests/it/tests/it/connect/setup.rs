@@ -76,6 +76,7 @@ async fn the_counters_count_records() {
         name: "Lonely Ltd".to_owned(),
         contact_email: None,
         packages: Vec::new(),
+        removed: Vec::new(),
         active: true,
         updated_at: world.ports().clock.now(),
     };

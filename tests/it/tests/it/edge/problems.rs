@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 /// Every code with its status.
 const STATUSES: &[(u16, &[&str])] = &[
     (400, &["invalid_input"]),
-    (403, &["forbidden_role", "not_main_account", "permission_missing"]),
+    (403, &["forbidden_role", "not_main_account", "permission_missing", "second_person_needed"]),
     (404, &["not_found"]),
     (405, &["method_not_allowed"]),
     (
@@ -23,6 +23,14 @@ const STATUSES: &[(u16, &[&str])] = &[
             "automap_ambiguous",
             "mapping_unconfirmed",
             "no_contract_selected",
+            "package_unmapped",
+            "initial_sync_not_ready",
+            "unmapped_account",
+            "contract_ending",
+            "quantity_missing",
+            "swap_waiting",
+            "dismissed",
+            "line_moved",
             "usage_missing",
             "usage_stale",
             "held_large_change",

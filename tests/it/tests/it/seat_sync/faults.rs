@@ -126,16 +126,17 @@ async fn named_by_reports(world: &World, seed: u64) -> Vec<i64> {
         assert_eq!(run.totals.lines as usize, lines.len());
         for line in lines {
             assert_eq!(line.effective_date, DECEMBER);
-            let shown = history.iter().filter(|done| done.line_id == line.line.id).map(|done| done.units_after);
+            let shown =
+                history.iter().filter(|done| done.line_id == line.line.unwrap().id).map(|done| done.units_after);
             let shown: Vec<i64> = std::iter::once(BEFORE).chain(shown).collect();
             match line.state {
                 LineState::Changed | LineState::Unchanged => {
-                    left.retain(|id| *id != line.line.id);
+                    left.retain(|id| *id != line.line.unwrap().id);
                     let units = line.verified_units.or(line.units_now).unwrap();
                     assert_eq!(Some(units), line.units_wanted, "seed {seed}: {line:?}");
                     assert!(shown.contains(&units), "seed {seed}: {line:?} was never so: {shown:?}");
                 }
-                LineState::Held | LineState::Unverified | LineState::Failed => left.push(line.line.id),
+                LineState::Held | LineState::Unverified | LineState::Failed => left.push(line.line.unwrap().id),
                 LineState::Superseded | LineState::Skipped => {}
             }
         }

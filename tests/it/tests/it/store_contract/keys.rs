@@ -1,6 +1,6 @@
 //! No two records share an address, and no listing crosses into another's.
 
-use domain::ids::{AccountId, ConnectionId, LineKind, LineRef, PackageId, PartnerId, RunId};
+use domain::ids::{AccountId, ChangeId, ConnectionId, LineKind, LineRef, PackageId, PartnerId, RunId};
 use domain::records::{Collection, Index, Key, SHARDS};
 use proptest::prelude::*;
 use std::collections::HashMap;
@@ -42,6 +42,12 @@ fn package() -> impl Strategy<Value = PackageId> {
 fn run() -> impl Strategy<Value = RunId> {
     id().prop_map(|id| RunId::new(id).unwrap())
 }
+fn change() -> impl Strategy<Value = ChangeId> {
+    id().prop_map(|id| ChangeId::new(id).unwrap())
+}
+fn month() -> impl Strategy<Value = jiff::civil::Date> {
+    (1..4_i8).prop_map(|month| jiff::civil::date(2026, month, 1))
+}
 fn line() -> impl Strategy<Value = LineRef> {
     (prop_oneof![Just(LineKind::Service), Just(LineKind::Bundle)], -1..3_i64)
         .prop_map(|(kind, id)| LineRef { kind, id })
@@ -55,6 +61,9 @@ fn of_vendor_or_partner() -> impl Strategy<Value = Key> {
         partner().prop_map(Key::PartnerPackages),
         (partner(), account()).prop_map(|(p, a)| Key::Account(p, a)),
         (partner(), account(), package()).prop_map(|(p, a, k)| Key::Usage(p, a, k)),
+        (partner(), account(), package(), month()).prop_map(|(p, a, k, m)| Key::UsageMonth(p, a, k, m)),
+        (partner(), change()).prop_map(|(p, c)| Key::PackageChange(p, c)),
+        (partner(), change()).prop_map(|(p, c)| Key::PendingChange(p, c)),
         (partner(), account()).prop_map(|(p, a)| Key::AccountClaim(p, a)),
         (partner(), text()).prop_map(|(p, t)| Key::ConnectionOfPsa(p, t)),
         (partner(), text()).prop_map(|(p, t)| Key::Outbox(p, t)),
@@ -79,6 +88,9 @@ fn of_connection() -> impl Strategy<Value = Key> {
         (own(), -1..3_i64).prop_map(|((p, c), n)| Key::CompanyTaken(p, c, n)),
         (own(), line()).prop_map(|((p, c), l)| Key::LineTaken(p, c, l)),
         (own(), package()).prop_map(|((p, c), k)| Key::PackageMapping(p, c, k)),
+        (own(), -1..3_i64, line(), account()).prop_map(|((p, c), n, l, a)| Key::LineCreation(p, c, n, l, a)),
+        (own(), account(), package()).prop_map(|((p, c), a, k)| Key::Dismissal(p, c, a, k)),
+        own().prop_map(|(p, c)| Key::HealthReport(p, c)),
         (own(), line()).prop_map(|((p, c), l)| Key::UnitLine(p, c, l)),
         (own(), run()).prop_map(|((p, c), r)| Key::Run(p, c, r)),
         (own(), run(), 0..3_u32).prop_map(|((p, c), r, n)| Key::RunLine(p, c, r, n)),
@@ -105,18 +117,24 @@ fn collection_of(key: &Key) -> Option<Collection> {
         | Key::RunLease(..)
         | Key::SlotClaim(..)
         | Key::RunInput(..)
+        | Key::PackageChange(..)
+        | Key::HealthReport(..)
         | Key::Budget(..)
         | Key::Slots(..)
         | Key::Idempotency(..) => return None,
         Key::Package(_) => Collection::Packages,
         Key::Account(p, _) => Collection::Accounts(p),
         Key::Usage(p, ..) => Collection::Usage(p),
+        Key::UsageMonth(p, _, _, month) => Collection::UsageMonth(p, month),
+        Key::PendingChange(p, _) => Collection::PendingChanges(p),
         Key::AccountClaim(p, _) => Collection::AccountClaims(p),
         Key::Connection(p, _) => Collection::Connections(p),
         Key::Mapping(p, c, _) => Collection::Mappings(p, c),
         Key::CompanyTaken(p, c, _) => Collection::CompaniesTaken(p, c),
         Key::LineTaken(p, c, _) => Collection::LinesTaken(p, c),
         Key::PackageMapping(p, c, _) => Collection::PackageMappings(p, c),
+        Key::LineCreation(p, c, ..) => Collection::LineCreations(p, c),
+        Key::Dismissal(p, c, ..) => Collection::Dismissals(p, c),
         Key::UnitLine(p, c, _) => Collection::UnitLines(p, c),
         Key::Run(p, c, _) => Collection::Runs(p, c),
         Key::RunLine(p, c, r, _) => Collection::RunLines(p, c, r),

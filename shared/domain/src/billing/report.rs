@@ -47,7 +47,7 @@ pub(super) fn given_up(
     complete(&mut applied, ledger, run);
     let open = |line: &&mut RunLine| matches!(line.state, LineState::Changed | LineState::Unverified);
     for line in lines.iter_mut().filter(open).filter(|line| line.verified_units.is_none()) {
-        match applied.verdicts.get(&line.line) {
+        match line.line.and_then(|line| applied.verdicts.get(&line)) {
             Some(verdict) => judge(line, verdict),
             None => unfinished(line, &applied),
         }
@@ -72,7 +72,7 @@ pub(super) enum CostResult {
 fn line(planned: Planned, applied: &Applied, costs: &BTreeMap<u32, CostResult>) -> RunLine {
     let Planned { mut line, want, cost_only } = planned;
     let wrote = want.is_some();
-    if let Some(verdict) = applied.verdicts.get(&line.line) {
+    if let Some(verdict) = line.line.and_then(|line| applied.verdicts.get(&line)) {
         let planned = (line.state, line.code, line.words.clone());
         judge(&mut line, verdict);
         if !wrote {
@@ -84,7 +84,7 @@ fn line(planned: Planned, applied: &Applied, costs: &BTreeMap<u32, CostResult>) 
     } else if wrote && line.state == LineState::Changed && cost_only.is_none() {
         unfinished(&mut line, applied);
     }
-    if cost_only.is_some() && !costs.contains_key(&line.no) && !applied.waiting.contains_key(&line.line) {
+    if cost_only.is_some() && !costs.contains_key(&line.no) && !waits(&line, applied) {
         unfinished(&mut line, applied);
     }
     if let Some(cost) = costs.get(&line.no) {
@@ -96,10 +96,14 @@ fn line(planned: Planned, applied: &Applied, costs: &BTreeMap<u32, CostResult>) 
     line
 }
 
+fn waits(line: &RunLine, applied: &Applied) -> bool {
+    line.line.is_some_and(|line| applied.waiting.contains_key(&line))
+}
+
 fn unfinished(line: &mut RunLine, applied: &Applied) {
     line.state = LineState::Unverified;
     line.code = Some(Code::WriteUnverified);
-    line.words = if applied.waiting.contains_key(&line.line) {
+    line.words = if waits(line, applied) {
         "A change was sent and has not been seen yet; it is looked at again before anything else is sent.".to_owned()
     } else if applied.cancelled {
         line.state = LineState::Skipped;

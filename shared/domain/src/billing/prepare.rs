@@ -28,12 +28,12 @@ impl Prepared {
     /// What the protocol is to bring about.
     pub fn wants(&self) -> Vec<(LineRef, Want)> {
         let changing = self.plan.lines.iter().filter(|planned| planned.line.state == LineState::Changed);
-        changing.filter_map(|planned| Some((planned.line.line, planned.want.clone()?))).collect()
+        changing.filter_map(|planned| Some((planned.line.line?, planned.want.clone()?))).collect()
     }
 
     /// The same, and lines that are right already: their newer count has to be put on record.
     pub fn wants_and_right_ones(&self) -> Vec<(LineRef, Want)> {
-        self.plan.lines.iter().filter_map(|planned| Some((planned.line.line, planned.want.clone()?))).collect()
+        self.plan.lines.iter().filter_map(|planned| Some((planned.line.line?, planned.want.clone()?))).collect()
     }
 
     /// Lines with an open intent for which this run wants nothing, or nothing more.
@@ -179,10 +179,12 @@ pub(super) fn hash(lines: &[Planned]) -> String {
     for planned in lines {
         let line = &planned.line;
         let text = format!(
-            "{}|{}|{}|{:?}|{:?}|{:?}|{}|{:?}\n",
+            "{}|{}|{:?}|{}|{}|{:?}|{:?}|{:?}|{}|{:?}\n",
             line.account,
             line.package,
-            line.line,
+            line.kind,
+            line.service_id,
+            line.leaving,
             line.units_now,
             line.units_wanted,
             line.cost_wanted,

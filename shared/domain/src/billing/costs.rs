@@ -25,7 +25,7 @@ pub(super) async fn write(
         .lines
         .iter()
         .filter(|planned| units_are_right(planned, applied))
-        .filter_map(|planned| Some((planned.line.no, planned.line.line, planned.line.cost_wanted?)))
+        .filter_map(|planned| Some((planned.line.no, planned.line.line?, planned.line.cost_wanted?)))
         .collect();
     if wanted.is_empty() {
         return Ok(BTreeMap::new());
@@ -83,7 +83,7 @@ pub(super) async fn write(
 }
 
 fn units_are_right(planned: &super::plan::Planned, applied: &Applied) -> bool {
-    match applied.verdicts.get(&planned.line.line) {
+    match planned.line.line.and_then(|line| applied.verdicts.get(&line)) {
         Some(verdict) => matches!(verdict, Verdict::Changed { .. } | Verdict::Unchanged { .. }),
         None => planned.line.state == LineState::Unchanged || planned.cost_only.is_some(),
     }

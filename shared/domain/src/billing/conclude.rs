@@ -7,9 +7,8 @@ use super::run::{Ended, LATER, Work};
 use super::{broken, costs, issues, report};
 use crate::autotask_session::{self, Session, Verdict as Credentials};
 use crate::connections::{Connection, Settings};
-use crate::ids::LineRef;
 use crate::problem::{Code, Result};
-use crate::runs::{self, LineState, RunLine, RunState, Totals, lines};
+use crate::runs::{self, LineName, LineState, RunLine, RunState, Totals, lines};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -39,13 +38,14 @@ impl Work<'_> {
     pub(super) async fn keep_to_the_approved(&self, prepared: &mut Prepared) -> Result<()> {
         let run = self.run();
         let approved = lines::load_lines(self.ports, self.scope, &run.partner, &run.connection, &run.id).await?;
-        let approved: BTreeMap<LineRef, RunLine> = approved.into_iter().map(|line| (line.line, line)).collect();
+        let approved: BTreeMap<LineName, RunLine> = approved.into_iter().map(|line| (line.name(), line)).collect();
         for planned in &mut prepared.plan.lines {
-            let begun = prepared.ours.ledger.get(&planned.line.line).is_some_and(|ledger| {
+            let ledger = planned.line.line.and_then(|line| prepared.ours.ledger.get(&line));
+            let begun = ledger.is_some_and(|ledger| {
                 let open = ledger.open.as_ref().is_some_and(|open| open.run == run.id);
                 open || ledger.last.as_ref().is_some_and(|last| last.run == run.id)
             });
-            let stored = approved.get(&planned.line.line);
+            let stored = approved.get(&planned.line.name());
             // Prices are read for previews only: the estimate that was approved stays with the line.
             planned.line.invoice_change =
                 planned.line.invoice_change.or(stored.and_then(|stored| stored.invoice_change));

@@ -1,0 +1,9 @@
+//! The vendor's packages on Autotask's contracts: which service a package is billed as, and what changed.
+
+mod change;
+mod mapping;
+mod quantity;
+
+pub use change::{ChangeSource, ChangeState, PackageChange, PendingChange};
+pub use mapping::{CountRule, PackageMapping, QuantitySource, ServiceTarget};
+pub use quantity::QuantityRule;
