@@ -122,6 +122,7 @@ impl World {
             contact_email: Some(seeded.contact_email.clone()),
             packages: vec![AccountPackage::new(package.clone(), None)],
             removed: Vec::new(),
+            packages_at: None,
             active: true,
             updated_at: now,
         };

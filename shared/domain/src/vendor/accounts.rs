@@ -112,6 +112,7 @@ fn checked(item: AccountItem, now: Timestamp) -> Result<Account> {
         contact_email,
         packages: input.packages,
         removed: Vec::new(),
+        packages_at: None,
         active: input.active,
         updated_at,
     })

@@ -106,6 +106,10 @@ pub struct Account {
     /// What it no longer has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<RemovedPackage>,
+    /// When all of its packages were last told together: what was not among them was not there then. Absent: when it
+    /// was last updated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packages_at: Option<Timestamp>,
     /// Whether it still is a client.
     pub active: bool,
     /// When we were told.

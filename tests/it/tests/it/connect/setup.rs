@@ -77,6 +77,7 @@ async fn the_counters_count_records() {
         contact_email: None,
         packages: Vec::new(),
         removed: Vec::new(),
+        packages_at: None,
         active: true,
         updated_at: world.ports().clock.now(),
     };
