@@ -7,6 +7,7 @@ mod apply;
 mod broken;
 mod conclude;
 mod costs;
+pub mod dating;
 pub mod due;
 mod issues;
 pub mod plan;

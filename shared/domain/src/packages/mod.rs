@@ -1,6 +1,7 @@
 //! The vendor's packages on Autotask's contracts: which service a package is billed as, and what changed.
 
 mod change;
+pub mod counting;
 mod mapping;
 mod quantity;
 
