@@ -2,7 +2,7 @@
 
 use crate::world::World;
 use domain::mappings::{
-    CompanyRef, CompanyTaken, ContractRef, LineTaken, MappedLine, Mapping, MappingSource, MappingStatus,
+    CompanyRef, CompanyTaken, ContractRef, LineHolder, LineTaken, MappedLine, Mapping, MappingSource, MappingStatus,
 };
 use domain::records::{Expect, Write};
 use domain::vendor::{Account, AccountPackage, Package, PartnerPackages, Usage};
@@ -102,6 +102,7 @@ impl World {
                 start: date("startDate"),
                 end: date("endDate"),
             }),
+            contracts: Vec::new(),
             lines: vec![MappedLine {
                 package_id: package.clone(),
                 line: line.line,
@@ -130,10 +131,10 @@ impl World {
             partner: partner.clone(),
             connection: connection.clone(),
             company_id: line.company_id,
-            account: account.clone(),
+            accounts: vec![account.clone()],
         };
-        let taken =
-            LineTaken { partner, connection, line: line.line, account: account.clone(), package_id: package.clone() };
+        let holder = LineHolder { account: account.clone(), package_id: package.clone() };
+        let taken = LineTaken { partner, connection, line: line.line, holders: vec![holder] };
         let usage = self.counted(&account, &package, active);
         vec![
             Write::put(&record, Expect::Any).unwrap(),

@@ -159,6 +159,7 @@ mod tests {
             status,
             company: None,
             contract: None,
+            contracts: Vec::new(),
             lines: Vec::new(),
             source: MappingSource::Manual,
             broken: None,

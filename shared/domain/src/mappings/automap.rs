@@ -252,6 +252,7 @@ async fn suggest(
         status: MappingStatus::Suggested,
         company: Some(CompanyRef { id: company, name }),
         contract,
+        contracts: Vec::new(),
         lines,
         source,
         broken: None,

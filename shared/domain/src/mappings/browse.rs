@@ -60,7 +60,7 @@ pub async fn search_companies(context: Context<'_>, search: &CompanySearch) -> R
     for mut company in companies {
         let taken =
             load::<CompanyTaken>(&*context.ports.storage, context.scope, &context.company_key(company.id)).await?;
-        company.mapped_to = taken.map(|t| t.value.account);
+        company.mapped_to = taken.and_then(|t| t.value.accounts.into_iter().next());
         facts.push(company);
     }
     Ok((facts, more))
@@ -159,7 +159,8 @@ pub async fn lines_of(context: Context<'_>, contract: i64) -> Result<ContractLin
     for line in &lines {
         let key = Key::LineTaken(context.partner.clone(), context.connection.clone(), line.line);
         if let Some(found) = load::<LineTaken>(&*context.ports.storage, context.scope, &key).await? {
-            taken.insert(line.line, (found.value.account, found.value.package_id));
+            let held = found.value.holders.into_iter().next();
+            taken.extend(held.map(|held| (line.line, (held.account, held.package_id))));
         }
     }
     Ok(ContractLines { contract, lines, taken })

@@ -37,7 +37,8 @@ pub use list::{AccountPage, AccountQuery, AccountRow, LineNow, StatusFilter, lis
 pub use pause::set_paused;
 pub use put::Saved;
 pub use record::{
-    Broken, CompanyRef, CompanyTaken, ContractRef, LineTaken, MappedLine, Mapping, MappingSource, MappingStatus,
+    Broken, CompanyRef, CompanyTaken, ContractRef, LineHolder, LineTaken, MappedLine, Mapping, MappingSource,
+    MappingStatus, PackageContract,
 };
 pub use remap::remap;
 pub use runs::{MapMessage, work_on};

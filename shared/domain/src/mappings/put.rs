@@ -3,7 +3,7 @@
 use super::broken::subject;
 use super::context::Context;
 use super::shown::shown;
-use super::{CompanyTaken, LineTaken, MappedLine, Mapping, MappingStatus};
+use super::{CompanyTaken, LineHolder, LineTaken, MappedLine, Mapping, MappingStatus};
 use crate::change::Change;
 use crate::ids::{AccountId, LineRef};
 use crate::issues::{self, Subject};
@@ -194,11 +194,11 @@ async fn unclaimed(context: Context<'_>, account: &AccountId) -> Result<Write> {
 async fn take_company(context: Context<'_>, id: i64, account: &AccountId) -> Result<Option<Write>> {
     let key = context.company_key(id);
     match load::<CompanyTaken>(&*context.ports.storage, context.scope, &key).await? {
-        Some(taken) if taken.account == *account => Ok(None),
-        Some(taken) => Err(company_taken(context, id, &taken.account).await),
+        Some(taken) if taken.accounts.contains(account) => Ok(None),
+        Some(taken) => Err(company_taken(context, id, &taken.accounts[0]).await),
         None => {
             let (partner, connection) = (context.partner.clone(), context.connection.clone());
-            let taken = CompanyTaken { partner, connection, company_id: id, account: account.clone() };
+            let taken = CompanyTaken { partner, connection, company_id: id, accounts: vec![account.clone()] };
             Ok(Some(Write::create(&taken)?))
         }
     }
@@ -221,13 +221,12 @@ async fn take_line(
         partner: context.partner.clone(),
         connection: context.connection.clone(),
         line: line.line,
-        account: account.clone(),
-        package_id: line.package_id.clone(),
+        holders: vec![LineHolder { account: account.clone(), package_id: line.package_id.clone() }],
     };
     match load::<LineTaken>(&*context.ports.storage, context.scope, &key).await? {
         Some(taken) if taken.value == wanted => Ok(None),
-        Some(taken) if taken.account == *account => Ok(Some(Write::replace(&wanted, taken.v)?)),
-        Some(taken) => Err(line_taken(context, line.line, &taken.account, company, account).await?),
+        Some(taken) if taken.holders[0].account == *account => Ok(Some(Write::replace(&wanted, taken.v)?)),
+        Some(taken) => Err(line_taken(context, line.line, &taken.holders[0].account, company, account).await?),
         None => Ok(Some(Write::create(&wanted)?)),
     }
 }
@@ -273,8 +272,8 @@ pub(super) async fn check_free(
     for line in lines {
         let key = line_key(context, *line);
         let taken = load::<LineTaken>(&*context.ports.storage, context.scope, &key).await?;
-        if let Some(taken) = taken.filter(|t| t.account != *account) {
-            return Err(line_taken(context, *line, &taken.account, Some(company), account).await?);
+        if let Some(taken) = taken.filter(|t| t.holders[0].account != *account) {
+            return Err(line_taken(context, *line, &taken.holders[0].account, Some(company), account).await?);
         }
     }
     Ok(())
