@@ -103,6 +103,7 @@ impl World {
                 end: date("endDate"),
             }),
             contracts: Vec::new(),
+            leaving: Vec::new(),
             lines: vec![MappedLine {
                 package_id: package.clone(),
                 line: line.line,

@@ -160,6 +160,7 @@ mod tests {
             company: None,
             contract: None,
             contracts: Vec::new(),
+            leaving: Vec::new(),
             lines: Vec::new(),
             source: MappingSource::Manual,
             broken: None,

@@ -253,6 +253,7 @@ async fn suggest(
         company: Some(CompanyRef { id: company, name }),
         contract,
         contracts: Vec::new(),
+        leaving: Vec::new(),
         lines,
         source,
         broken: None,

@@ -297,6 +297,7 @@ mod tests {
             company: Some(CompanyRef { id: 4101, name: company.to_owned() }),
             contract: Some(ContractRef { id: 3300, name: "-1+1".to_owned(), start: None, end: None }),
             contracts: Vec::new(),
+            leaving: Vec::new(),
             lines: vec![line("p1", 7), line("p2", 8)],
             source: MappingSource::Manual,
             broken: None,

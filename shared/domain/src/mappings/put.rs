@@ -167,7 +167,7 @@ async fn taking(context: Context<'_>, old: Option<&Mapping>, next: Option<&Mappi
         writes.extend(take_company(context, id, &next.account).await?);
     }
     let lines = |m: Option<&Mapping>| -> BTreeMap<LineRef, MappedLine> {
-        m.map(|m| m.lines.iter().map(|l| (l.line, l.clone())).collect()).unwrap_or_default()
+        m.map(|m| m.lines.iter().chain(&m.leaving).map(|l| (l.line, l.clone())).collect()).unwrap_or_default()
     };
     let (was, is) = (lines(old), lines(next));
     for line in was.keys().filter(|line| !is.contains_key(*line)) {

@@ -113,6 +113,9 @@ pub struct Mapping {
     /// The lines.
     #[serde(default)]
     pub lines: Vec<MappedLine>,
+    /// Lines that their package has left for another service, until they have 0 units.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaving: Vec<MappedLine>,
     /// Where it came from.
     pub source: MappingSource,
     /// Why it is broken.

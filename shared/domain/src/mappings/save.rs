@@ -98,7 +98,9 @@ pub(super) async fn confirmed(
     (company, contract, lines): (CompanyRef, Option<ContractRef>, Vec<MappedLine>),
 ) -> Result<Mapping> {
     let now = context.ports.clock.now();
-    let paused = context.mapping(account).await?.is_some_and(|m| m.paused);
+    let present = context.mapping(account).await?.map(|found| found.value);
+    let paused = present.as_ref().is_some_and(|m| m.paused);
+    let leaving = still_leaving(present.as_ref(), contract.as_ref(), &lines);
     Ok(Mapping {
         partner: context.partner.clone(),
         connection: context.connection.clone(),
@@ -107,6 +109,7 @@ pub(super) async fn confirmed(
         company: Some(company),
         contract,
         contracts: Vec::new(),
+        leaving,
         lines,
         source,
         broken: None,
@@ -114,6 +117,14 @@ pub(super) async fn confirmed(
         confirmed_at: Some(now),
         updated_at: now,
     })
+}
+
+/// Lines that a package has left and that still have units, where the account stays on its contract.
+fn still_leaving(present: Option<&Mapping>, contract: Option<&ContractRef>, lines: &[MappedLine]) -> Vec<MappedLine> {
+    let same = |m: &&Mapping| m.contract.as_ref().map(|c| c.id) == contract.map(|c| c.id);
+    let taken: BTreeSet<LineRef> = lines.iter().map(|line| line.line).collect();
+    let leaving = present.filter(same).map(|m| m.leaving.clone()).unwrap_or_default();
+    leaving.into_iter().filter(|line| !taken.contains(&line.line)).collect()
 }
 
 async fn exclude(context: Context<'_>, account: &AccountId, wanted: &Wanted, when: When) -> Result<SavedWithRemarks> {
@@ -134,6 +145,7 @@ pub(super) fn excluded(context: Context<'_>, account: &AccountId, source: Mappin
         company: None,
         contract: None,
         contracts: Vec::new(),
+        leaving: Vec::new(),
         lines: Vec::new(),
         source,
         broken: None,

@@ -16,6 +16,7 @@ pub(super) fn shown(mapping: &Mapping) -> Value {
         "company_id": mapping.company.as_ref().map(|c| c.id),
         "contract_id": mapping.contract.as_ref().map(|c| c.id),
         "lines": lines,
+        "leaving": mapping.leaving.iter().map(|l| l.line.to_string()).collect::<Vec<_>>(),
         "source": mapping.source,
         "paused": mapping.paused,
     })

@@ -170,6 +170,7 @@ fn suggested(world: &World, account: &str, line: &Line) -> Mapping {
         company: Some(CompanyRef { id: line.company_id, name: "A company".to_owned() }),
         contract: Some(ContractRef { id: line.contract_id, name: "A contract".to_owned(), start: None, end: None }),
         contracts: Vec::new(),
+        leaving: Vec::new(),
         lines: vec![MappedLine {
             package_id: PackageId::new(PACKAGE).unwrap(),
             line: LineRef::service(line.line.id),
