@@ -89,6 +89,31 @@ pub(crate) fn apply(tenant: &mut Tenant, family: &'static Family, asked: &Row) -
     Ok(report(tenant, family, Applied { order, line_id, before, after, prices, in_posted_period }))
 }
 
+/// Changes the units of a line as a person does: within the contract's days, not below 0, and told
+/// by no list of adjustments. What switches say of the API does not bind a person. Answers the units
+/// on that day.
+pub(crate) fn by_hand(
+    tenant: &mut Tenant,
+    family: &Family,
+    line_id: i64,
+    at: Date,
+    change: i64,
+) -> Result<i64, Refusal> {
+    let lines = catalogue().known(family.lines);
+    let line = tenant.row(lines, line_id).ok_or_else(Refusal::not_found)?;
+    let contract = Contract::read(tenant, line.get(lines, "contractID").int().unwrap_or_default())?;
+    if at < contract.start || at > contract.end {
+        return Err(Refusal::invalid("The day must be within the start date and the end date of the contract."));
+    }
+    let after = adjusted(&spans(tenant, family, line_id), &contract.periods(tenant), at, change);
+    if after.iter().any(|span| span.end >= at && span.units < 0) {
+        return Err(Refusal::invalid("The resulting number of units cannot be less than 0."));
+    }
+    remember(tenant, family, line_id);
+    write_spans(tenant, family, line_id, &after, None);
+    Ok(units_on(&after, at))
+}
+
 /// What an adjustment asks for.
 #[derive(Clone, Copy, Debug)]
 struct Order {

@@ -10,7 +10,7 @@ use crate::schema::Entity;
 use crate::state::Tenant;
 use crate::table::Row;
 
-pub(crate) use contracts::renew;
+pub(crate) use contracts::{end as end_contract, renew};
 
 /// Completes a new row before it is checked.
 pub(crate) fn before_create(tenant: &Tenant, entity: &Entity, row: &mut Row) -> Result<(), Refusal> {

@@ -129,10 +129,8 @@ fn databases(simulator: &Simulator, request: &WireRequest, rest: &[&str]) -> Ans
         }
         (&Method::GET, []) => show(&json!(simulator.databases())),
         (&Method::PATCH, [ci]) => change_database(simulator, request, number(ci)?),
-        (&Method::POST, [ci, "renew", contract]) => {
-            let start = renewal_start(request)?;
-            let id = simulator.renew(number(ci)?, number(contract)?, start)?;
-            show(&json!({ "id": id }))
+        (&Method::POST, [ci, deed @ ("renew" | "end" | "post" | "adjust"), of @ ..]) => {
+            by_hand(simulator, request, number(ci)?, deed, of)
         }
         (&Method::POST, [ci, entity]) => {
             let rows = match read(request)? {
@@ -185,16 +183,44 @@ fn change_database(simulator: &Simulator, request: &WireRequest, ci: u64) -> Ans
     Ok(done())
 }
 
-fn renewal_start(request: &WireRequest) -> Result<Option<Date>, Trouble> {
+/// What a person does: to a contract, or with `adjust` to a line.
+fn by_hand(simulator: &Simulator, request: &WireRequest, ci: u64, deed: &str, of: &[&str]) -> Answer {
     #[derive(Default, serde::Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Renewal {
         start: Option<Date>,
+        end: Option<Date>,
     }
-    if request.body.is_empty() {
-        return Ok(None);
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Day {
+        date: Date,
     }
-    Ok(read::<Renewal>(request)?.start)
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Change {
+        from: Date,
+        change: i64,
+    }
+    let shown = match (deed, of) {
+        ("renew", [contract]) => {
+            let Renewal { start, end } = if request.body.is_empty() { Renewal::default() } else { read(request)? };
+            json!({ "id": simulator.renew_until(ci, number(contract)?, start, end)? })
+        }
+        ("end", [contract]) => {
+            simulator.end_contract(ci, number(contract)?, read::<Day>(request)?.date)?;
+            json!({})
+        }
+        ("post", [contract]) => {
+            json!({ "rows": simulator.post_period(ci, number(contract)?, read::<Day>(request)?.date)? })
+        }
+        ("adjust", [lines, line]) => {
+            let Change { from, change } = read(request)?;
+            json!({ "units": simulator.adjust_by_hand(ci, lines, number(line)?, from, change)? })
+        }
+        _ => return Err(Trouble::NotFound("there is no such route".to_owned())),
+    };
+    Ok(Response::json(200, &shown))
 }
 
 fn number<T: std::str::FromStr>(text: &str) -> Result<T, Trouble> {

@@ -4,6 +4,7 @@ mod adjust;
 mod api;
 mod auth;
 mod behaviour;
+mod by_hand;
 mod cell;
 mod clock;
 mod faults;
@@ -44,6 +45,6 @@ pub use spec::{Access, Database, DatabaseSpec, HOURLY_THRESHOLD, LOCKED_AFTER, L
 pub use state::{AppliedAdjustment, LoggedRequest};
 pub use switches::{
     Allow, CreatedLineUnits, DateValues, FutureRows, HourlyCap, MaxRecordsCapital, MissingItem, PeriodStart,
-    PeriodTypeForm, Switches, UserAccessForm,
+    PeriodTypeForm, RenewedPoints, Switches, UserAccessForm,
 };
 pub use wire::{Answer, Outcome, Response, WireRequest};

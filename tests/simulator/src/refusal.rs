@@ -47,6 +47,10 @@ impl Refusal {
         Self { status: 404, text: "No matching records found.".to_owned() }
     }
 
+    pub(crate) fn into_text(self) -> String {
+        self.text
+    }
+
     pub(crate) fn response(&self) -> Response {
         Response::error(self.status, self.text.clone())
     }

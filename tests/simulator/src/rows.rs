@@ -1,10 +1,8 @@
 //! Rows behind the API's back: inserted, read, changed and removed as a person in Autotask would.
 
-use jiff::civil::Date;
 use serde_json::{Map, Value};
 
 use crate::adjust;
-use crate::behaviour;
 use crate::cell::{Cell, parse_decimal};
 use crate::schema::{Entity, catalogue};
 use crate::sim::{Simulator, SimulatorError};
@@ -48,17 +46,9 @@ impl Simulator {
             false => Err(gone(entity, id)),
         })
     }
-
-    /// Renews a contract as a person does; `start` is by default the day after its end.
-    pub fn renew(&self, ci: u64, contract: i64, start: Option<Date>) -> Result<i64, SimulatorError> {
-        self.with_tenant(ci, "Contracts", |tenant, entity| {
-            behaviour::renew(tenant, contract, start)
-                .map_err(|_| SimulatorError(format!("{} {contract} cannot be renewed", entity.def.name)))
-        })
-    }
 }
 
-fn gone(entity: &Entity, id: i64) -> SimulatorError {
+pub(crate) fn gone(entity: &Entity, id: i64) -> SimulatorError {
     SimulatorError(format!("there is no {} {id}", entity.def.name))
 }
 

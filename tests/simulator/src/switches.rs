@@ -36,6 +36,8 @@ pub struct Switches {
     pub period_start: PeriodStart,
     /// The JSON type of `userAccessFor…`.
     pub user_access: UserAccessForm,
+    /// Which contract of a renewal names the other in `renewedContractID`.
+    pub renewed_points: RenewedPoints,
 }
 
 impl Default for Switches {
@@ -55,6 +57,7 @@ impl Default for Switches {
             contract_period_type: PeriodTypeForm::Number,
             period_start: PeriodStart::ContractStart,
             user_access: UserAccessForm::Number,
+            renewed_points: RenewedPoints::OldToNew,
         }
     }
 }
@@ -162,6 +165,16 @@ pub enum PeriodStart {
     ContractStart,
     /// On the 1st; a first period may be shorter.
     FirstOfMonth,
+}
+
+/// Which contract of a renewal names the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RenewedPoints {
+    /// The old one names the one that renews it.
+    OldToNew,
+    /// The new one names the one that it renews.
+    NewToOld,
 }
 
 /// The JSON type of `userAccessFor…`.

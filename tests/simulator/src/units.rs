@@ -42,6 +42,28 @@ pub(crate) fn is_posted(tenant: &Tenant, family: &Family, line: i64, at: Date) -
     })
 }
 
+/// Approves and posts the rows of a contract's lines that cover a day, those that are posted already
+/// excepted. Answers how many.
+pub(crate) fn post(tenant: &mut Tenant, contract_id: i64, at: Date) -> usize {
+    let mut posted = 0;
+    for family in FAMILIES {
+        let units = catalogue().known(family.units);
+        let covers = |row: &&Row| {
+            let day = |field: &str| row.get(units, field).date();
+            day("startDate").is_some_and(|start| start <= at)
+                && day("endDate").is_some_and(|end| end >= at)
+                && row.get(units, "approveAndPostDate").is_null()
+        };
+        let rows = tenant.db.table(units).rows_by(units.at("contractID"), contract_id).filter(covers);
+        for mut row in rows.cloned().collect::<Vec<_>>() {
+            row.set(units, "approveAndPostDate", Cell::instant(tenant.now));
+            tenant.put(units, row);
+            posted += 1;
+        }
+    }
+    posted
+}
+
 /// Writes the spans that differ from what is there; rows from the given day on take new prices.
 pub(crate) fn write_spans(
     tenant: &mut Tenant,

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use ::simulator::{
     Access, Allow, BadPage, Clock, CreatedLineUnits, Database, DatabaseSpec, DateValues, Fault, FaultKind, FutureRows,
     HourlyCap, LoggedRequest, ManualClock, Match, MaxRecordsCapital, MissingItem, Options, Outcome, PeriodTypeForm,
-    Permissions, Response, Simulator, WireRequest, seed,
+    Permissions, RenewedPoints, Response, Simulator, WireRequest, seed,
 };
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 mod adjustments;
+mod by_hand;
 mod client;
 mod conformance;
 mod faults;

@@ -9,6 +9,7 @@ use crate::refusal::Refusal;
 use crate::schema::{Entity, catalogue};
 use crate::spans::filled;
 use crate::state::Tenant;
+use crate::switches::RenewedPoints;
 use crate::table::Row;
 use crate::units;
 use crate::write::stamp;
@@ -28,31 +29,38 @@ pub(super) fn after_update(tenant: &mut Tenant, entity: &Entity, id: i64, before
 }
 
 /// Renews a contract as a person does in the user interface: the old one ends the day before
-/// `start` (by default: as planned), a new one of the same length begins, lines and units are
-/// copied, and the old contract's `renewedContractID` names the new one. Answers its id.
-pub(crate) fn renew(tenant: &mut Tenant, id: i64, start: Option<Date>) -> Result<i64, Refusal> {
+/// `start` at the latest (by default: as planned), a new one begins, to `end` or of the same length,
+/// lines and units are copied, and one contract's `renewedContractID` names the other. Answers the
+/// new one's id.
+pub(crate) fn renew(tenant: &mut Tenant, id: i64, start: Option<Date>, end: Option<Date>) -> Result<i64, Refusal> {
     let entity = catalogue().known("Contracts");
     let mut old = tenant.row(entity, id).cloned().ok_or_else(Refusal::not_found)?;
-    if !old.get(entity, "renewedContractID").is_null() {
+    let was = Contract::read(tenant, id)?;
+    if is_renewed(tenant, entity, &old, was.start) {
         return Err(Refusal::invalid("A contract can be renewed once."));
     }
-    let was = Contract::read(tenant, id)?;
     let start = start.unwrap_or(was.end.tomorrow().unwrap_or(was.end));
-    let before = start.yesterday().unwrap_or(start);
-    if start <= was.start {
-        return Err(Refusal::invalid("A renewal begins after its contract."));
+    let end = end.unwrap_or_else(|| end_of_renewal(was, start));
+    let before = start.yesterday().unwrap_or(start).min(was.end);
+    if start <= was.start || end < start {
+        return Err(Refusal::invalid("A renewal begins after its contract and ends after its beginning."));
     }
 
+    let points = tenant.switches.renewed_points;
     let mut new = old.clone();
     new.set(entity, "id", Cell::Null);
     new.set(entity, "startDate", Cell::Date(start));
-    new.set(entity, "endDate", Cell::Date(end_of_renewal(was, start)));
+    new.set(entity, "endDate", Cell::Date(end));
+    let named = if points == RenewedPoints::NewToOld { Cell::Int(id) } else { Cell::Null };
+    new.set(entity, "renewedContractID", named);
     stamp(tenant, entity, &mut new, entity.def.touched);
     let new_id = tenant.put(entity, new);
     let units: Vec<Vec<(Row, i64)>> = FAMILIES.iter().map(|family| lines_of(tenant, family, id, before)).collect();
 
     old.set(entity, "endDate", Cell::Date(before));
-    old.set(entity, "renewedContractID", Cell::Int(new_id));
+    if points == RenewedPoints::OldToNew {
+        old.set(entity, "renewedContractID", Cell::Int(new_id));
+    }
     stamp(tenant, entity, &mut old, entity.def.touched);
     tenant.put(entity, old);
     units::fit_to_contract(tenant, id)?;
@@ -68,6 +76,27 @@ pub(crate) fn renew(tenant: &mut Tenant, id: i64, start: Option<Date>) -> Result
         }
     }
     Ok(new_id)
+}
+
+/// Whether a later contract is named by this one or names it.
+fn is_renewed(tenant: &Tenant, contracts: &Entity, old: &Row, start: Date) -> bool {
+    let pointer = |row: &Row| row.get(contracts, "renewedContractID").int();
+    let id = old.id(contracts);
+    tenant.db.table(contracts).rows.values().any(|other| {
+        let linked = pointer(other) == Some(id) || pointer(old) == Some(other.id(contracts));
+        linked && other.get(contracts, "startDate").date().is_some_and(|began| began > start)
+    })
+}
+
+/// Sets the end of a contract as a person does; its lines' units follow.
+pub(crate) fn end(tenant: &mut Tenant, id: i64, last_day: Date) -> Result<(), Refusal> {
+    let entity = catalogue().known("Contracts");
+    let mut row = tenant.row(entity, id).cloned().ok_or_else(Refusal::not_found)?;
+    row.set(entity, "endDate", Cell::Date(last_day));
+    check(entity, &row)?;
+    stamp(tenant, entity, &mut row, entity.def.touched);
+    tenant.put(entity, row);
+    units::fit_to_contract(tenant, id)
 }
 
 /// The lines of a contract with their units on a day.
