@@ -26,6 +26,8 @@ pub const SECRET: &str = "secret-of-the-api-user";
 pub const INTEGRATION_CODE: &str = "TESTINTEGRATIONCODE0000000";
 /// The vendor's address for help.
 pub const SUPPORT: &str = "help@vendor.example";
+/// The billing code of the vendor's services.
+pub(crate) const SAAS: &str = "Software as a Service";
 /// When worlds begin, unless told otherwise.
 const BEGIN: &str = "2026-11-20T11:00:00Z";
 
@@ -156,7 +158,7 @@ async fn vendor(world: &World, integration_code: &str) {
         integration_vendor: "Sentinel Awareness".to_owned(),
         integration_code: Some(version),
         support_address: SUPPORT.to_owned(),
-        saas_billing_code: "Software as a Service".to_owned(),
+        saas_billing_code: SAAS.to_owned(),
         guide_notes: Vec::new(),
     };
     world.put(&profile).await;

@@ -3,6 +3,7 @@
 
 mod api;
 mod build;
+mod catalogue;
 mod lines;
 mod logs;
 mod transport;
@@ -10,6 +11,7 @@ mod world;
 
 pub use api::{Api, Reply};
 pub use build::{Builder, INTEGRATION_CODE, SECRET, SUPPORT, USERNAME};
+pub use catalogue::Client;
 pub use lines::{Line, PACKAGE};
 pub use logs::Logs;
 pub use transport::SimulatorTransport;

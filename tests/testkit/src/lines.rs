@@ -4,7 +4,7 @@ use crate::world::World;
 use domain::mappings::{
     CompanyRef, CompanyTaken, ContractRef, LineHolder, LineTaken, MappedLine, Mapping, MappingSource, MappingStatus,
 };
-use domain::records::{Expect, Write};
+use domain::records::{Expect, Key, Write};
 use domain::vendor::{Account, AccountPackage, Package, PartnerPackages, Usage};
 use domain::{AccountId, LineKind, LineRef, PackageId};
 use jiff::civil::Date;
@@ -56,24 +56,28 @@ impl World {
         let today = self.sim.today();
         let spec = LinesSpec { count, months_before: 11, months_after: 12, today, units };
         let seeded = lines_of(&self.sim, self.ci, spec).unwrap();
-        let first = self.package().await;
+        let first = self.training().await;
         let lines: Vec<Line> = seeded.iter().enumerate().map(|(at, line)| of(first + at, line)).collect();
         let contracts = self.rows("Contracts");
         let mut writes = Vec::new();
         for (line, seeded) in lines.iter().zip(&seeded) {
             writes.extend(self.records(line, seeded, &contracts[&line.contract_id], active));
         }
-        for chunk in writes.chunks(WRITES) {
-            self.ports().storage.write(&self.system_scope(), chunk.to_vec()).await.unwrap();
-        }
+        self.put_all(&writes).await;
         lines
     }
 
+    pub(crate) async fn put_all(&self, writes: &[Write]) {
+        for chunk in writes.chunks(WRITES) {
+            self.ports().storage.write(&self.system_scope(), chunk.to_vec()).await.unwrap();
+        }
+    }
+
     /// The package, and how many accounts there are already.
-    async fn package(&self) -> usize {
+    async fn training(&self) -> usize {
         let id = PackageId::new(PACKAGE).unwrap();
-        self.put(&Package {
-            id: id.clone(),
+        self.sold(Package {
+            id,
             name: "Security Awareness Training".to_owned(),
             metric: "user".to_owned(),
             unit_price_to_partner: Some("1.75".parse().unwrap()),
@@ -81,68 +85,102 @@ impl World {
             active: true,
         })
         .await;
-        self.put(&PartnerPackages { partner: self.partner.clone(), packages: vec![id] }).await;
+        self.accounts_there().await
+    }
+
+    /// Puts a package that the partner can sell, beside those it has.
+    pub(crate) async fn sold(&self, package: Package) {
+        self.put(&package).await;
+        let held = self.load::<PartnerPackages>(&Key::PartnerPackages(self.partner.clone())).await;
+        let mut packages = held.map(|held| held.value.packages).unwrap_or_default();
+        if !packages.contains(&package.id) {
+            packages.push(package.id);
+        }
+        self.put(&PartnerPackages { partner: self.partner.clone(), packages }).await;
+    }
+
+    /// How many accounts the partner has.
+    pub(crate) async fn accounts_there(&self) -> usize {
         let of = domain::records::Collection::Accounts(self.partner.clone());
         self.load_all::<Account>(&of).await.len()
     }
 
     fn records(&self, line: &Line, seeded: &SeededLine, contract: &Value, active: i64) -> Vec<Write> {
-        let (partner, connection, now) = (self.partner.clone(), self.connection.clone(), self.clock.now());
         let (account, package) = (line.account.clone(), line.package.clone());
+        let mapped = MappedLine {
+            package_id: package.clone(),
+            line: line.line,
+            service_id: line.service_id,
+            service_name: SERVICE_NAME.to_owned(),
+            overwrite_cost: None,
+        };
+        let company = CompanyRef { id: line.company_id, name: seeded.company_name.clone() };
+        let packages = vec![package.clone()];
+        let mut writes = self.mapped((&account, &seeded.contact_email), company, contract, vec![mapped], packages);
+        let taken = LineTaken {
+            partner: self.partner.clone(),
+            connection: self.connection.clone(),
+            line: line.line,
+            holders: vec![LineHolder { account: account.clone(), package_id: package.clone() }],
+        };
+        writes.push(Write::put(&taken, Expect::Any).unwrap());
+        writes.push(Write::put(&self.counted(&account, &package, active), Expect::Any).unwrap());
+        writes
+    }
+
+    /// An account, named like its company, with a confirmed mapping to it and a contract.
+    pub(crate) fn mapped(
+        &self,
+        (account, address): (&AccountId, &str),
+        company: CompanyRef,
+        contract: &Value,
+        lines: Vec<MappedLine>,
+        packages: Vec<PackageId>,
+    ) -> Vec<Write> {
+        let (partner, connection, now) = (self.partner.clone(), self.connection.clone(), self.clock.now());
         let date = |field: &str| -> Option<Date> { contract[field].as_str()?[..10].parse().ok() };
-        let mapping = Mapping {
+        let record = Account {
+            partner: partner.clone(),
+            id: account.clone(),
+            name: company.name.clone(),
+            contact_email: Some(address.to_owned()),
+            packages: packages.into_iter().map(|package| AccountPackage::new(package, None)).collect(),
+            removed: Vec::new(),
+            packages_at: None,
+            active: true,
+            updated_at: now,
+        };
+        let taken = CompanyTaken {
             partner: partner.clone(),
             connection: connection.clone(),
+            company_id: company.id,
+            accounts: vec![account.clone()],
+        };
+        let mapping = Mapping {
+            partner,
+            connection,
             account: account.clone(),
             status: MappingStatus::Confirmed,
-            company: Some(CompanyRef { id: line.company_id, name: seeded.company_name.clone() }),
+            company: Some(company),
             contract: Some(ContractRef {
-                id: line.contract_id,
+                id: contract["id"].as_i64().unwrap(),
                 name: contract["contractName"].as_str().unwrap_or_default().to_owned(),
                 start: date("startDate"),
                 end: date("endDate"),
             }),
             contracts: Vec::new(),
             leaving: Vec::new(),
-            lines: vec![MappedLine {
-                package_id: package.clone(),
-                line: line.line,
-                service_id: line.service_id,
-                service_name: SERVICE_NAME.to_owned(),
-                overwrite_cost: None,
-            }],
+            lines,
             source: MappingSource::Manual,
             broken: None,
             paused: false,
             confirmed_at: Some(now),
             updated_at: now,
         };
-        let record = Account {
-            partner: partner.clone(),
-            id: account.clone(),
-            name: seeded.company_name.clone(),
-            contact_email: Some(seeded.contact_email.clone()),
-            packages: vec![AccountPackage::new(package.clone(), None)],
-            removed: Vec::new(),
-            packages_at: None,
-            active: true,
-            updated_at: now,
-        };
-        let company = CompanyTaken {
-            partner: partner.clone(),
-            connection: connection.clone(),
-            company_id: line.company_id,
-            accounts: vec![account.clone()],
-        };
-        let holder = LineHolder { account: account.clone(), package_id: package.clone() };
-        let taken = LineTaken { partner, connection, line: line.line, holders: vec![holder] };
-        let usage = self.counted(&account, &package, active);
         vec![
             Write::put(&record, Expect::Any).unwrap(),
             Write::put(&mapping, Expect::Any).unwrap(),
-            Write::put(&company, Expect::Any).unwrap(),
             Write::put(&taken, Expect::Any).unwrap(),
-            Write::put(&usage, Expect::Any).unwrap(),
         ]
     }
 
@@ -164,7 +202,15 @@ impl World {
     /// # Panics
     /// If it cannot be stored.
     pub async fn usage(&self, line: &Line, active: i64) {
-        self.put(&self.counted(&line.account, &line.package, active)).await;
+        self.usage_of(&line.account, &line.package, active).await;
+    }
+
+    /// The vendor counts `active` for an account and a package, now.
+    ///
+    /// # Panics
+    /// If it cannot be stored.
+    pub async fn usage_of(&self, account: &AccountId, package: &PackageId, active: i64) {
+        self.put(&self.counted(account, package, active)).await;
     }
 
     /// Units of lines as Autotask has them on a day.
@@ -173,19 +219,33 @@ impl World {
     /// If the simulator has no such entity.
     #[must_use]
     pub fn units_on(&self, lines: &[Line], day: Date) -> Vec<Option<i64>> {
+        let held = self.units_there(day);
+        lines.iter().map(|line| held.get(&line.line).copied()).collect()
+    }
+
+    /// Units of a line as Autotask has them on a day; none where no units row covers it.
+    ///
+    /// # Panics
+    /// If the simulator has no such entity.
+    #[must_use]
+    pub fn units_at(&self, line: LineRef, day: Date) -> Option<i64> {
+        self.units_there(day).get(&line).copied()
+    }
+
+    /// Units of every line that has a units row on a day.
+    fn units_there(&self, day: Date) -> HashMap<LineRef, i64> {
         let (mut found, day) = (HashMap::new(), day.to_string());
-        for (kind, entity, field) in [
-            (LineKind::Service, "ContractServiceUnits", "contractServiceID"),
-            (LineKind::Bundle, "ContractServiceBundleUnits", "contractServiceBundleID"),
-        ] {
-            for row in self.sim.rows(self.ci, entity).unwrap() {
+        for kind in [LineKind::Service, LineKind::Bundle] {
+            let Names { units, line_field, .. } = names(kind);
+            for row in self.sim.rows(self.ci, units).unwrap() {
                 let date = |field: &str| row[field].as_str().map(|text| text[..10].to_owned()).unwrap_or_default();
                 if date("startDate") <= day && day <= date("endDate") {
-                    found.insert((kind, row[field].as_i64()), row["units"].as_i64());
+                    let id = row[line_field].as_i64().unwrap();
+                    found.insert(LineRef { kind, id }, row["units"].as_i64().unwrap());
                 }
             }
         }
-        lines.iter().map(|line| found.get(&(line.line.kind, Some(line.line.id))).copied().flatten()).collect()
+        found
     }
 
     /// Units of a line as Autotask has them today.
@@ -214,9 +274,39 @@ impl World {
     }
 }
 
+/// What Autotask calls the parts of a line.
+pub(crate) struct Names {
+    pub(crate) lines: &'static str,
+    pub(crate) units: &'static str,
+    pub(crate) line_field: &'static str,
+    pub(crate) item_field: &'static str,
+}
+
+pub(crate) fn names(kind: LineKind) -> Names {
+    match kind {
+        LineKind::Service => Names {
+            lines: "ContractServices",
+            units: "ContractServiceUnits",
+            line_field: "contractServiceID",
+            item_field: "serviceID",
+        },
+        LineKind::Bundle => Names {
+            lines: "ContractServiceBundles",
+            units: "ContractServiceBundleUnits",
+            line_field: "contractServiceBundleID",
+            item_field: "serviceBundleID",
+        },
+    }
+}
+
+/// The id of the partner's account number `at`, counted from 0.
+pub(crate) fn account_id(at: usize) -> AccountId {
+    AccountId::new(format!("acc_{:04}", at + 1)).unwrap()
+}
+
 fn of(at: usize, line: &SeededLine) -> Line {
     Line {
-        account: AccountId::new(format!("acc_{:04}", at + 1)).unwrap(),
+        account: account_id(at),
         package: PackageId::new(PACKAGE).unwrap(),
         line: LineRef::service(line.contract_service_id),
         company_id: line.company_id,

@@ -5,6 +5,7 @@ mod arrows;
 mod autotask_facts;
 mod bootstrap;
 mod budget;
+mod builders;
 mod canary;
 #[path = "connect/mod.rs"]
 mod connect_function;
