@@ -4,7 +4,9 @@ mod change;
 pub mod counting;
 mod mapping;
 mod quantity;
+mod settle;
 
 pub use change::{ChangeSource, ChangeState, PackageChange, PendingChange};
 pub use mapping::{CountRule, PackageMapping, QuantitySource, ServiceTarget};
 pub use quantity::QuantityRule;
+pub use settle::{Facts, Judged, judge, settle};
