@@ -44,6 +44,12 @@ pub struct DemoMsp {
     pub renewed_contract: (i64, i64),
     /// The contract service whose present and next periods are posted already.
     pub billed_line: i64,
+    /// Further monthly services with the vendor's billing code, on no contract yet.
+    pub spare_services: Vec<i64>,
+    /// A product with the name of the first of them.
+    pub product_with_service: i64,
+    /// A product with the vendor's billing code and the name of no service.
+    pub product_without_service: i64,
 }
 
 /// Where an account is billed in truth.
@@ -69,6 +75,9 @@ const BILLED: usize = 7;
 const WITHOUT_ACCOUNT: usize = 35;
 const INACTIVE: usize = 37;
 const VENDOR: usize = 39;
+
+/// The service that is also a product.
+const SPARE: &str = "Phishing Simulation (per user)";
 
 /// Fills a database for a demo on `today`: 40 companies, contacts, contracts of several types,
 /// services, bundles, products, units rows from January of this year to December of the next.
@@ -97,6 +106,9 @@ struct Catalogue {
     saas: i64,
     others: Vec<i64>,
     bundle: i64,
+    spare: Vec<i64>,
+    product_with_service: i64,
+    product_without_service: i64,
 }
 
 impl Seeder<'_> {
@@ -187,12 +199,31 @@ impl Seeder<'_> {
                 json!({ "serviceBundleID": bundle, "serviceID": services[4] }),
             ],
         )?;
-        self.insert("Products", &[
+        // Last, so that the ids above stay as they were.
+        let spare = self.insert(
+            "Services",
+            &[
+                service(SPARE, codes[0], "1.20", "0.55", Some(vendor)),
+                service("Compliance Courses (per user)", codes[0], "2.10", "0.95", Some(vendor)),
+                service("E-mail Authentication (per domain)", codes[0], "14.00", "6.50", Some(vendor)),
+            ],
+        )?;
+        let products = self.insert("Products", &[
             json!({ "name": "Firewall FW-40", "productBillingCodeID": codes[2], "unitPrice": "420.00", "unitCost": "310.00", "sku": "FW-40" }),
             json!({ "name": "Access Point AP-7", "productBillingCodeID": codes[2], "unitPrice": "160.00", "unitCost": "118.50", "sku": "AP-7" }),
             json!({ "name": "Awareness Starter Package", "productBillingCodeID": codes[0], "unitPrice": "3.50", "unitCost": "1.75", "defaultVendorID": vendor }),
+            json!({ "name": SPARE, "productBillingCodeID": codes[0], "unitPrice": "1.20", "unitCost": "0.55", "sku": "PHISH-1", "defaultVendorID": vendor }),
+            json!({ "name": "Onboarding Workshop", "productBillingCodeID": codes[0], "unitPrice": "250.00", "unitCost": "90.00", "sku": "OW-1", "defaultVendorID": vendor }),
         ])?;
-        Ok(Catalogue { billing_code: codes[0], saas: services[0], others: services[1..].to_vec(), bundle })
+        Ok(Catalogue {
+            billing_code: codes[0],
+            saas: services[0],
+            others: services[1..].to_vec(),
+            bundle,
+            spare,
+            product_with_service: products[3],
+            product_without_service: products[4],
+        })
     }
 
     /// One recurring contract for each client and for the company that no account matches.
@@ -349,6 +380,9 @@ impl Seeder<'_> {
             inactive_company: companies[INACTIVE],
             renewed_contract: renewed,
             billed_line: lines[BILLED],
+            spare_services: catalogue.spare.clone(),
+            product_with_service: catalogue.product_with_service,
+            product_without_service: catalogue.product_without_service,
         })
     }
 }

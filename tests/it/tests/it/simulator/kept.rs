@@ -163,6 +163,27 @@ fn the_demo_msp_is_what_it_promises() {
 }
 
 #[test]
+fn the_demos_catalogue_has_services_that_no_contract_has_and_products_with_and_without_one() {
+    let world = world();
+    let msp = seed::demo_msp(&world.simulator, world.database.ci, "2026-11-20".parse().unwrap()).unwrap();
+    let on_contracts = json!([{ "op": "in", "field": "serviceID", "value": msp.spare_services }]);
+    assert!(world.ids("ContractServices", &on_contracts).is_empty());
+    let item = |entity: &str, id: i64| world.get(&format!("{entity}/{id}")).value()["item"].clone();
+    assert_eq!(msp.spare_services.len(), 3);
+    for id in &msp.spare_services {
+        let service = item("Services", *id);
+        let facts = (&service["billingCodeID"], &service["periodType"], &service["isActive"]);
+        assert_eq!(facts, (&json!(msp.billing_code_id), &json!(1), &json!(true)), "{service}");
+    }
+    let named_like = |product: i64| {
+        let name = item("Products", product)["name"].clone();
+        world.ids("Services", &json!([{ "op": "eq", "field": "name", "value": name }]))
+    };
+    assert_eq!(named_like(msp.product_with_service), msp.spare_services[..1]);
+    assert!(named_like(msp.product_without_service).is_empty());
+}
+
+#[test]
 fn the_demo_can_be_seeded_on_any_day_of_the_year() {
     for day in ["2026-01-01", "2026-01-31", "2026-02-28", "2026-12-31", "2028-02-29"] {
         let world = world();
