@@ -101,3 +101,23 @@ pub(crate) fn reconciliation() -> Value {
 pub(crate) fn reconciliation_csv() -> Value {
     json!("bucket,account_id,account_name,…\r\nunder_billed,acc_0007,Umbrella,…\r\n")
 }
+
+pub(crate) fn usage_history() -> Value {
+    let newest = "2026-11-28T07:00:00Z";
+    let rule = |rule: &str, count: i64, how: &str| json!({"rule": rule, "count": count, "count_as_of": newest, "explanation": how});
+    json!({
+        "account_id": "acc_0007", "package_id": "training", "month": "2026-11", "time_zone": "Europe/London",
+        "newest_count": 30, "newest_as_of": newest, "opening": 40,
+        "days": [
+            {"date": "2026-11-10", "last": 45, "high": 45, "as_of": "2026-11-10T07:00:00Z"},
+            {"date": "2026-11-14", "last": 50, "high": 52, "as_of": "2026-11-14T19:00:00Z"},
+            {"date": "2026-11-28", "last": 30, "high": 30, "as_of": newest},
+        ],
+        "rules": [
+            rule("snapshot_on_run", 30, "newest count, of 28 November 2026"),
+            rule("high_water_mark", 52, "largest of 3 daily counts of November 2026: 52 on 14 November"),
+            rule("average_rounded_up", 45, "average of the 30 days 1 to 30 November 2026, rounded up: 1330 / 30 = 45"),
+            {"rule": "fixed", "count": null, "count_as_of": null, "explanation": null},
+        ],
+    })
+}

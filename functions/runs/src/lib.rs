@@ -5,6 +5,7 @@ mod examples;
 mod lines;
 mod reconciliation;
 mod reports;
+mod usage_history;
 mod vendor_lines;
 mod views;
 
@@ -14,7 +15,7 @@ use runtime::edge::READERS;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-/// The routes of runs and of the reconciliation.
+/// The routes of runs, of the reconciliation and of the counts behind them.
 #[must_use]
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -27,6 +28,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(lines::lines_csv))
         .routes(routes!(reconciliation::get_reconciliation))
         .routes(routes!(reconciliation::reconciliation_csv))
+        .routes(routes!(usage_history::get_usage_history))
         .routes(routes!(vendor_lines::find_lines))
 }
 

@@ -9,6 +9,12 @@ use jiff::{SignedDuration, Timestamp};
 /// How long after its slot a missed run is still made up for.
 pub const CATCH_UP_MAX: SignedDuration = SignedDuration::from_hours(72);
 
+/// The calendar day of an instant in a zone.
+#[must_use]
+pub fn day_of(at: Timestamp, zone: &TimeZone) -> Date {
+    at.to_zoned(zone.clone()).date()
+}
+
 /// The calendar month that holds a date.
 #[must_use]
 pub fn month_of(date: Date) -> Period {
@@ -18,7 +24,7 @@ pub fn month_of(date: Date) -> Period {
 /// The month that a due slot is for, in the connection's zone.
 #[must_use]
 pub fn period_of_slot(slot: Timestamp, zone: &TimeZone) -> Period {
-    month_of(slot.to_zoned(zone.clone()).date())
+    month_of(day_of(slot, zone))
 }
 
 /// The first slot after `after`. A local time that a clock change skips is the instant just after the gap; one

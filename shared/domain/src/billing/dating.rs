@@ -2,9 +2,10 @@
 
 use super::reading::Row;
 use crate::connections::settings::EffectiveFrom;
+use jiff::Span;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp};
+
+pub use crate::calendar::day_of;
 
 /// Posted rows that a change is moved past at most: five years of months. What is posted further ahead is for a
 /// person.
@@ -58,12 +59,6 @@ pub enum Dated {
         /// Last day of the contract, where known.
         end: Option<Date>,
     },
-}
-
-/// The calendar day of an instant, where the connection is.
-#[must_use]
-pub fn day_of(at: Timestamp, zone: &TimeZone) -> Date {
-    at.to_zoned(zone.clone()).date()
 }
 
 /// From when a change counts. Billing periods are monthly: they begin on the day of the month on which a visible row

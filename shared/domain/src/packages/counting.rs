@@ -1,6 +1,7 @@
 //! Which of a month's counts is billed. Pure; months and days are those of the partner's time zone.
 
 use super::CountRule;
+use crate::calendar::day_of;
 use crate::vendor::{DayCount, Usage, UsageMonth};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -68,10 +69,6 @@ pub fn count(
         }
     };
     Some(Counted { count, as_of, how })
-}
-
-fn day_of(at: Timestamp, zone: &TimeZone) -> Date {
-    at.to_zoned(zone.clone()).date()
 }
 
 fn named(day: Date) -> String {

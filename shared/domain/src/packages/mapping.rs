@@ -32,6 +32,11 @@ pub enum CountRule {
     Fixed,
 }
 
+impl CountRule {
+    /// All of them.
+    pub const ALL: &[CountRule] = &[Self::SnapshotOnRun, Self::HighWaterMark, Self::AverageRoundedUp, Self::Fixed];
+}
+
 /// A service or bundle of Autotask's catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceTarget {

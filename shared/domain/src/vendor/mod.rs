@@ -4,6 +4,7 @@
 mod accounts;
 mod check;
 mod claims;
+mod daily;
 mod packages;
 mod partners;
 mod profile;
@@ -20,4 +21,6 @@ pub use record::{
     Account, AccountClaim, AccountPackage, DayCount, Package, Partner, PartnerPackages, RemovedPackage, Stamp, Usage,
     UsageMonth, VendorProfile,
 };
-pub use usage::{AS_OF_AHEAD_MAX, COUNT_MAX, UsageInput, UsageItem, UsageOutcome, record_usage, record_usages};
+pub use usage::{
+    AS_OF_AHEAD_MAX, COUNT_MAX, UsageInput, UsageItem, UsageOutcome, partner_zone, record_usage, record_usages,
+};

@@ -6,11 +6,14 @@ use crate::change::Change;
 use crate::ids::{AccountId, PackageId, PartnerId};
 use crate::ports::Ports;
 use crate::problem::{Problem, Result};
-use crate::records::{Expect, Key, Record, Write, load};
-use crate::vendor::{Account, Package, Usage};
+use crate::records::{Expect, Key, Record, Versioned, Write, load};
+use crate::vendor::{Account, DayCount, Package, Partner, Usage, UsageMonth};
+use futures::future::try_join3;
 use futures::{StreamExt, stream};
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Largest count: far above any real one, far below Autotask's 32-bit units.
 pub const COUNT_MAX: i64 = 10_000_000;
@@ -52,11 +55,12 @@ pub enum UsageOutcome {
     Recorded,
     /// It was already there; nothing was written.
     Repeated,
-    /// A newer one is there; nothing was written.
+    /// A newer one is there and stays; this one only counts in its day, which it helps to explain.
     OlderIgnored,
 }
 
-/// Records a count. The newest `as_of` wins, in whatever order counts arrive.
+/// Records a count. The newest `as_of` wins, in whatever order counts arrive; every count is also kept in its day, by
+/// the partner's time zone, in the same transaction.
 ///
 /// Account, package and `as_of` name a count: the same one twice is `repeated`. Another number under the same name is
 /// refused: a correction carries a later `as_of`, or nobody could tell which of the two is right.
@@ -70,23 +74,69 @@ pub async fn record_usage(
     actor: &Actor,
     item: UsageItem,
 ) -> Result<(UsageOutcome, Usage)> {
-    let own = narrowed(scope, &item.partner)?;
-    let now = ports.clock.now();
-    let wanted = checked(item, now)?;
-    let account = Key::Account(wanted.partner.clone(), wanted.account.clone());
-    known::<Account>(ports, &own, &account, "account").await?;
-    known::<Package>(ports, scope, &Key::Package(wanted.package.clone()), "package").await?;
-    unless_overtaken!(None, try_record(ports, &own, actor, &wanted).await)
+    record(ports, scope, actor, item, &mut None).await
 }
 
-/// Records many counts, each for itself: one that is refused stops no other. Answers in the order of the items.
+/// Records many counts, each for itself: one that is refused stops no other. Counts of one account's package are
+/// recorded in turn, since they are written to the same records. Answers in the order of the items.
 pub async fn record_usages(
     ports: &Ports,
     scope: &Scope,
     actor: &Actor,
     items: Vec<UsageItem>,
 ) -> Vec<Result<(UsageOutcome, Usage)>> {
-    stream::iter(items).map(|item| record_usage(ports, scope, actor, item)).buffered(BATCH_AT_ONCE).collect().await
+    let mut groups: BTreeMap<_, Vec<(usize, UsageItem)>> = BTreeMap::new();
+    for (at, item) in items.into_iter().enumerate() {
+        let of = (item.partner.clone(), item.account.clone(), item.package.clone());
+        groups.entry(of).or_default().push((at, item));
+    }
+    let in_turn = |group: Vec<(usize, UsageItem)>| async move {
+        let (mut zone, mut done) = (None, Vec::with_capacity(group.len()));
+        for (at, item) in group {
+            done.push((at, record(ports, scope, actor, item, &mut zone).await));
+        }
+        done
+    };
+    let groups = stream::iter(groups.into_values()).map(in_turn).buffer_unordered(BATCH_AT_ONCE);
+    let mut done: Vec<_> = groups.collect::<Vec<_>>().await.into_iter().flatten().collect();
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Records one count. `zone` is the partner's, once account and package were found to be known.
+async fn record(
+    ports: &Ports,
+    scope: &Scope,
+    actor: &Actor,
+    item: UsageItem,
+    zone: &mut Option<TimeZone>,
+) -> Result<(UsageOutcome, Usage)> {
+    let own = narrowed(scope, &item.partner)?;
+    let wanted = checked(item, ports.clock.now())?;
+    let zone = match zone {
+        Some(zone) => zone,
+        None => zone.insert(known_of(ports, scope, &own, &wanted).await?),
+    };
+    unless_overtaken!(None, try_record(ports, &own, actor, &wanted, zone).await)
+}
+
+/// The partner's time zone; the account and the package must be known.
+async fn known_of(ports: &Ports, scope: &Scope, own: &Scope, wanted: &Usage) -> Result<TimeZone> {
+    let account = Key::Account(wanted.partner.clone(), wanted.account.clone());
+    let package = Key::Package(wanted.package.clone());
+    let account = known::<Account>(ports, own, &account, "account");
+    let package = known::<Package>(ports, scope, &package, "package");
+    let (_, _, zone) = try_join3(account, package, partner_zone(ports, own, &wanted.partner)).await?;
+    Ok(zone)
+}
+
+/// The time zone by which a partner's counts are put into days and months: UTC where nobody made the partner known.
+///
+/// # Errors
+/// Storage.
+pub async fn partner_zone(ports: &Ports, scope: &Scope, partner: &PartnerId) -> Result<TimeZone> {
+    let found = load::<Partner>(&*ports.storage, scope, &Key::Partner(partner.clone())).await?;
+    Ok(found.and_then(|partner| TimeZone::get(&partner.time_zone).ok()).unwrap_or(TimeZone::UTC))
 }
 
 fn checked(item: UsageItem, now: Timestamp) -> Result<Usage> {
@@ -103,22 +153,96 @@ fn checked(item: UsageItem, now: Timestamp) -> Result<Usage> {
     Ok(Usage { partner, account, package, active: input.active, as_of: input.as_of, source_id, received_at: now })
 }
 
-async fn try_record(ports: &Ports, scope: &Scope, actor: &Actor, wanted: &Usage) -> Result<(UsageOutcome, Usage)> {
+async fn try_record(
+    ports: &Ports,
+    scope: &Scope,
+    actor: &Actor,
+    wanted: &Usage,
+    zone: &TimeZone,
+) -> Result<(UsageOutcome, Usage)> {
     let found = load::<Usage>(&*ports.storage, scope, &wanted.key()).await?;
-    if let Some(found) = &found
-        && let Some(outcome) = known_count(found, wanted)?
+    if let Some(newest) = &found
+        && let Some(outcome) = known_count(newest, wanted)?
     {
-        return Ok((outcome, found.value.clone()));
+        if outcome == UsageOutcome::OlderIgnored {
+            record_older(ports, scope, actor, wanted, newest, zone).await?;
+        }
+        return Ok((outcome, newest.value.clone()));
     }
-    let expect = found.as_ref().map_or(Expect::Absent, |f| Expect::Version(f.v));
-    let mut change = Change::of_partner(ports, actor, &wanted.partner).write(Write::put(wanted, expect)?);
+    let (stored, mut month) = month_of(ports, scope, wanted, zone).await?;
+    if let (None, Some(before)) = (&stored, &found) {
+        month.take(before, zone);
+    }
+    month.take(wanted, zone);
+    let expect = |v: Option<u64>| v.map_or(Expect::Absent, Expect::Version);
+    let usage = Write::put(wanted, expect(found.as_ref().map(|found| found.v)))?;
+    let daily = Write::put(&month, expect(stored.map(|stored| stored.v)))?;
+    let mut change = Change::of_partner(ports, actor, &wanted.partner).write(usage).write(daily);
     // A fresher time of the same number changes nothing that is billed, and comes daily.
     if found.as_ref().is_none_or(|f| f.active != wanted.active) {
-        let subject = format!("usage/{}/{}", wanted.account, wanted.package);
-        change = change.audit("usage.recorded", subject, found.map_or(Value::Null, |f| shown(&f)), shown(wanted))?;
+        let before = found.map_or(Value::Null, |f| shown(&f));
+        change = change.audit("usage.recorded", subject(wanted), before, shown(wanted))?;
     }
     change.commit(scope).await?;
     Ok((UsageOutcome::Recorded, wanted.clone()))
+}
+
+/// Puts a count that came late into its day. Where it is the newest of its month, the month after began with it.
+async fn record_older(
+    ports: &Ports,
+    scope: &Scope,
+    actor: &Actor,
+    wanted: &Usage,
+    newest: &Versioned<Usage>,
+    zone: &TimeZone,
+) -> Result<()> {
+    let (stored, mut month) = month_of(ports, scope, wanted, zone).await?;
+    if stored.is_none() {
+        month.take(newest, zone);
+    }
+    let before = month.day(wanted, zone);
+    month.take(wanted, zone);
+    let after = month.day(wanted, zone);
+    let forgotten = month.expires().is_none_or(|expires| expires <= ports.clock.now());
+    if before == after || forgotten {
+        return Ok(());
+    }
+    let expect = stored.map_or(Expect::Absent, |stored| Expect::Version(stored.v));
+    // Whoever records a newer count meanwhile, reads what a month begins with.
+    let unless_newer = Write::check(newest.key(), Expect::Version(newest.v));
+    let mut change = Change::of_partner(ports, actor, &wanted.partner).write(Write::put(&month, expect)?);
+    change = change.write(unless_newer);
+    if month.ends_with(wanted) {
+        let key = Key::UsageMonth(wanted.partner.clone(), wanted.account.clone(), wanted.package.clone(), month.next());
+        if let Some(next) = load::<UsageMonth>(&*ports.storage, scope, &key).await? {
+            let mut opened = next.value.clone();
+            opened.take(wanted, zone);
+            change = change.replace(&opened, next.v)?;
+        }
+    }
+    let numbers = |day: Option<DayCount>| day.map_or(Value::Null, |day| json!({"last": day.last, "high": day.high}));
+    if numbers(before) != numbers(after) {
+        change = change.audit("usage.recorded_late", subject(wanted), numbers(before), shown(wanted))?;
+    }
+    change.commit(scope).await?;
+    Ok(())
+}
+
+/// The record of a count's month, as it is stored and as it is, or would be.
+async fn month_of(
+    ports: &Ports,
+    scope: &Scope,
+    wanted: &Usage,
+    zone: &TimeZone,
+) -> Result<(Option<Versioned<UsageMonth>>, UsageMonth)> {
+    let empty = UsageMonth::before(wanted, zone);
+    let stored = load::<UsageMonth>(&*ports.storage, scope, &empty.key()).await?;
+    let month = stored.as_ref().map_or(empty, |stored| stored.value.clone());
+    Ok((stored, month))
+}
+
+fn subject(usage: &Usage) -> String {
+    format!("usage/{}/{}", usage.account, usage.package)
 }
 
 /// Whether a count says nothing new; none where it is newer than what is there.

@@ -1,4 +1,5 @@
 use super::*;
+use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use std::str::FromStr;
 

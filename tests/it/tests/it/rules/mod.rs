@@ -1,0 +1,3 @@
+//! The rules of package billing as they show through the routes: daily counts, settings, schedules.
+
+mod daily_counts;
