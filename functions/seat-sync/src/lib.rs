@@ -2,10 +2,11 @@
 
 use domain::connections::{Connection, probe_one, sweep_secrets};
 use domain::ids::{ConnectionId, PartnerId};
+use domain::mappings::{self, Context, Watched};
 use domain::ports::{Deadline, Order, PageRequest, QueueError, QueueName, Read};
 use domain::records::{Collection, SHARDS, load_page};
 use domain::runs::WorkMessage;
-use domain::{Actor, Error, Scope, billing, change, runs};
+use domain::{Actor, Code, Error, Scope, billing, change, runs};
 use runtime::App;
 use runtime::schedule::Tick;
 use serde::{Deserialize, Serialize};
@@ -13,14 +14,19 @@ use std::time::Duration;
 
 /// Connections read at once.
 const PAGE: u32 = 100;
-/// Daily probes are spread over so many seconds, so that the API budget of no database and no queue is hit at once.
-const PROBE_SPREAD: u64 = 900;
+/// Daily messages are spread over so many seconds, so that the API budget of no database and no queue is hit at once.
+const DAILY_SPREAD: u64 = 900;
+/// How often a watch that Autotask or our share of its limits does not allow is put off before the next night's.
+const PUT_OFF_MAX: u32 = 8;
+/// For how long it is put off each time.
+const PUT_OFF: Duration = Duration::from_secs(900);
 
-/// What the worker's queue carries: a run to take up, or a connection to probe.
+/// What the worker's queue carries: a run to take up, or a connection to probe or to watch.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Message {
     Probe(ProbeMessage),
+    Watch(WatchMessage),
     Run(WorkMessage),
 }
 
@@ -31,6 +37,18 @@ struct ProbeMessage {
     partner: PartnerId,
     connection: ConnectionId,
     probe: bool,
+}
+
+/// A connection whose mappings are to be watched.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WatchMessage {
+    partner: PartnerId,
+    connection: ConnectionId,
+    watch: bool,
+    /// How often it was put off.
+    #[serde(default)]
+    put_off: u32,
 }
 
 /// The dispatcher: what each schedule does.
@@ -54,7 +72,15 @@ pub async fn tick(app: &App, tick: Tick, _deadline: &dyn Deadline) -> domain::Re
             Ok(())
         }
         "sweep" => sweep(app, &scope).await,
-        "probe" => send_probes(app, &scope).await,
+        "probe" => {
+            let message = |partner, connection| Message::Probe(ProbeMessage { partner, connection, probe: true });
+            send_to_all(app, &scope, message).await
+        }
+        "watch" => {
+            let message =
+                |partner, connection| Message::Watch(WatchMessage { partner, connection, watch: true, put_off: 0 });
+            send_to_all(app, &scope, message).await
+        }
         "secrets-sweep" => {
             let deleted = sweep_secrets(&app.ports, &scope).await?;
             tracing::info!(deleted, "swept secrets that no connection names");
@@ -81,7 +107,45 @@ pub async fn work(app: &App, body: &str, deadline: &dyn Deadline) -> domain::Res
             let actor = Actor::system("schedule:probe", connection.to_string());
             probe_one(&app.ports, &scope, &actor, &partner, &connection).await
         }
+        Message::Watch(message) => {
+            let Some(scope) = scope.narrow(&message.partner) else { return Ok(()) };
+            watch_one(app, &scope, message).await
+        }
     }
+}
+
+/// Watches one connection. What passes by itself is put off; what a person must put right first is said elsewhere.
+async fn watch_one(app: &App, scope: &Scope, message: WatchMessage) -> domain::Result<()> {
+    let actor = Actor::system("schedule:watch", message.connection.to_string());
+    let WatchMessage { partner, connection, put_off, .. } = &message;
+    let context = Context { ports: &app.ports, scope, actor: &actor, partner, connection };
+    match mappings::watch(context).await {
+        Ok(done) => {
+            let Watched { mappings, troubled, remapped, calls } = done;
+            tracing::info!(connection.id = %connection, mappings, troubled, remapped, autotask.calls = calls, "watched mappings");
+            Ok(())
+        }
+        Err(Error::Problem(problem)) if passes(problem.code) && *put_off < PUT_OFF_MAX => {
+            tracing::info!(connection.id = %connection, code = problem.code.as_str(), "the watch is put off");
+            let later = Message::Watch(WatchMessage { put_off: put_off + 1, ..message.clone() });
+            send(app, &later, PUT_OFF, partner).await
+        }
+        Err(Error::Problem(problem)) => {
+            tracing::warn!(connection.id = %connection, code = problem.code.as_str(), "the watch did not see everything");
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a problem passes by itself.
+fn passes(code: Code) -> bool {
+    matches!(code, Code::AutotaskUnavailable | Code::Throttled | Code::Unavailable | Code::SecretStoreUnavailable)
+}
+
+async fn send(app: &App, message: &Message, delay: Duration, partner: &PartnerId) -> domain::Result<()> {
+    let body = serde_json::to_string(message).map_err(|error| QueueError(Box::new(error)))?;
+    Ok(app.ports.queue.send(QueueName::SeatSync, body, delay, partner).await?)
 }
 
 /// Publishes what is left in outboxes and ends runs that nobody works on any more.
@@ -97,8 +161,12 @@ async fn sweep(app: &App, scope: &Scope) -> domain::Result<()> {
     Ok(())
 }
 
-/// One message per connection: a dispatcher has no time to probe itself.
-async fn send_probes(app: &App, scope: &Scope) -> domain::Result<()> {
+/// One message per connection: a dispatcher has no time to look itself.
+async fn send_to_all(
+    app: &App,
+    scope: &Scope,
+    message: impl Fn(PartnerId, ConnectionId) -> Message,
+) -> domain::Result<()> {
     let mut sent: u64 = 0;
     for shard in 0..SHARDS {
         let mut after = None;
@@ -108,10 +176,8 @@ async fn send_probes(app: &App, scope: &Scope) -> domain::Result<()> {
                 load_page::<Connection>(&*app.ports.storage, scope, &Collection::Board(shard), page).await?;
             for connection in found {
                 let Connection { partner, id, .. } = connection.value;
-                let message = ProbeMessage { partner: partner.clone(), connection: id, probe: true };
-                let body = serde_json::to_string(&message).map_err(|error| QueueError(Box::new(error)))?;
-                let delay = Duration::from_secs(sent % PROBE_SPREAD);
-                app.ports.queue.send(QueueName::SeatSync, body, delay, &partner).await?;
+                let delay = Duration::from_secs(sent % DAILY_SPREAD);
+                send(app, &message(partner.clone(), id), delay, &partner).await?;
                 sent += 1;
             }
             match next {
@@ -120,6 +186,6 @@ async fn send_probes(app: &App, scope: &Scope) -> domain::Result<()> {
             }
         }
     }
-    tracing::info!(connections = sent, "asked for probes");
+    tracing::info!(connections = sent, "asked for a look at every connection");
     Ok(())
 }

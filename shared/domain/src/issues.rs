@@ -7,8 +7,9 @@ use crate::ports::Ports;
 use crate::problem::{Code, Result};
 use crate::records::{Expect, Key, Record, Write, load};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Whether somebody has to look at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +19,39 @@ pub enum IssueState {
     Open,
     /// The cause is gone.
     Resolved,
+}
+
+/// The one call that puts something right.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fix {
+    /// `POST`, `PUT`, `PATCH`.
+    pub method: String,
+    /// Of our API: `/v1/connections/{cid}/company-mappings/{account_id}/remap`.
+    pub path: String,
+    /// Its body; null where it has none, or where only a person can say what goes into it.
+    #[serde(default)]
+    pub body: Value,
+    /// Before this day it would be too early.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Date>,
+}
+
+impl Fix {
+    /// A call below the connection.
+    #[must_use]
+    pub fn of(connection: &ConnectionId, method: &str, path: &str, body: Value) -> Self {
+        let path = format!("/v1/connections/{connection}/{path}");
+        Self { method: method.to_owned(), path, body, not_before: None }
+    }
+}
+
+/// What an issue says besides its words.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct More {
+    /// Facts for programs; null: none.
+    pub data: Value,
+    /// What puts it right.
+    pub fix: Option<Fix>,
 }
 
 /// One thing that is wrong, however often it was met.
@@ -43,6 +77,12 @@ pub struct Issue {
     pub last_at: Timestamp,
     /// When it was resolved.
     pub resolved_at: Option<Timestamp>,
+    /// Facts for programs, of the occurrence that last had any.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub data: Value,
+    /// The call that puts it right, where one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fix: Option<Fix>,
 }
 
 impl Record for Issue {
@@ -76,6 +116,19 @@ pub async fn open<'a>(
     code: Code,
     detail: &str,
 ) -> Result<Change<'a>> {
+    open_with(change, ports, scope, on, code, detail, None).await
+}
+
+/// The same, saying more than words. An occurrence without more keeps what an earlier one said.
+pub async fn open_with<'a>(
+    change: Change<'a>,
+    ports: &Ports,
+    scope: &Scope,
+    on: Subject<'_>,
+    code: Code,
+    detail: &str,
+    more: Option<More>,
+) -> Result<Change<'a>> {
     let now = ports.clock.now();
     let key = key(on.partner, on.connection, on.subject, code);
     let present = load::<Issue>(&*ports.storage, scope, &key).await?;
@@ -91,9 +144,16 @@ pub async fn open<'a>(
     }
     detail.clone_into(&mut issue.detail);
     issue.last_at = now;
+    if let Some(More { data, fix }) = more {
+        issue.data = data;
+        issue.fix = fix;
+    }
     let change = change.write(Write::put(&issue, expect)?);
     if opens {
-        let data = json!({"subject": issue.subject, "code": code, "detail": issue.detail});
+        let mut data = json!({"subject": issue.subject, "code": code, "detail": issue.detail});
+        if let Some(fix) = &issue.fix {
+            data["fix"] = json!(fix);
+        }
         return change.event("issue.opened", data);
     }
     Ok(change)
@@ -133,5 +193,7 @@ fn fresh(on: Subject<'_>, code: Code, now: Timestamp) -> Issue {
         opened_at: now,
         last_at: now,
         resolved_at: None,
+        data: Value::Null,
+        fix: None,
     }
 }

@@ -9,10 +9,11 @@ use std::time::Duration;
 use utoipa_axum::router::OpenApiRouter;
 
 /// The schedules and how often each fires.
-pub const JOBS: [(&str, Duration); 4] = [
+pub const JOBS: [(&str, Duration); 5] = [
     ("seat-sync", Duration::from_secs(3_600)),
     ("sweep", Duration::from_secs(300)),
     ("probe", Duration::from_secs(86_400)),
+    ("watch", Duration::from_secs(86_400)),
     ("secrets-sweep", Duration::from_secs(86_400)),
 ];
 

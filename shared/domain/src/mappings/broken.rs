@@ -3,12 +3,23 @@
 use super::{Broken, Mapping, MappingStatus};
 use crate::actor::{Actor, Scope};
 use crate::change::Change;
-use crate::issues::{self, Subject};
+use crate::issues::{self, More, Subject};
 use crate::ports::{Ports, StorageError};
 use crate::problem::{Code, Error, Result};
 use crate::records::{Record, Versioned, load};
 use autotask::metadata::UserAccess;
-use serde_json::json;
+use serde_json::{Value, json};
+
+/// Issues of a mapping as a whole: a new target ends them all.
+pub(super) const WHOLE: [Code; 7] = [
+    Code::CompanyInactiveOrGone,
+    Code::ContractNotFound,
+    Code::ContractEnded,
+    Code::ContractRenewed,
+    Code::ContractNotRecurring,
+    Code::ContractEnding,
+    Code::ContractServiceRemoved,
+];
 
 /// How often the mapping is read and written again when somebody else wrote in between.
 const ATTEMPTS_MAX: usize = 5;
@@ -44,13 +55,40 @@ pub async fn mark_broken(
     code: Code,
     detail: &str,
 ) -> Result<bool> {
+    // That a contract was renewed says more than that it ended: a run that sees only its end does not unsay it.
+    let renewed = seen.broken.as_ref().is_some_and(|b| b.code == Code::ContractRenewed);
+    if renewed && code == Code::ContractEnded {
+        return Ok(false);
+    }
+    mark(ports, scope, actor, seen, code, detail, &Told::default()).await
+}
+
+/// What goes out together with a mapping's being marked.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Told {
+    /// What the issue says besides its words.
+    pub(super) more: Option<More>,
+    /// Further events.
+    pub(super) events: Vec<(&'static str, Value)>,
+}
+
+/// [`mark_broken`] with more to tell. Another reason than the known one takes its place, and its issue is closed.
+pub(super) async fn mark(
+    ports: &Ports,
+    scope: &Scope,
+    actor: &Actor,
+    seen: &Versioned<Mapping>,
+    code: Code,
+    detail: &str,
+    told: &Told,
+) -> Result<bool> {
     for _ in 0..ATTEMPTS_MAX {
         let Some(present) = load::<Mapping>(&*ports.storage, scope, &seen.key()).await? else { return Ok(false) };
         let known = present.broken.as_ref().is_some_and(|b| b.code == code);
         if known || present.status == MappingStatus::Excluded || !same_target(&present, seen) {
             return Ok(false);
         }
-        match try_mark_broken(ports, scope, actor, present, code, detail).await {
+        match try_mark_broken(ports, scope, actor, present, (code, detail), told).await {
             Err(Error::Storage(StorageError::Conflict { .. })) => {}
             other => return other.map(|()| true),
         }
@@ -63,23 +101,30 @@ async fn try_mark_broken(
     scope: &Scope,
     actor: &Actor,
     present: Versioned<Mapping>,
-    code: Code,
-    detail: &str,
+    (code, detail): (Code, &str),
+    told: &Told,
 ) -> Result<()> {
     let now = ports.clock.now();
     let (v, mut mapping) = (present.v, present.value);
     let before = json!({"status": mapping.status});
     mapping.status = MappingStatus::Broken;
+    let other = mapping.broken.take().map(|broken| broken.code);
     mapping.broken = Some(Broken { code, detail: detail.to_owned(), since: now });
     mapping.updated_at = now;
     let name = subject(&mapping);
     let on = Subject { partner: &mapping.partner, connection: &mapping.connection, subject: &name };
     let data = json!({"account_id": mapping.account, "code": code, "detail": detail});
-    let change = Change::of_connection(ports, actor, &mapping.partner, &mapping.connection)
+    let mut change = Change::of_connection(ports, actor, &mapping.partner, &mapping.connection)
         .replace(&mapping, v)?
         .audit("mapping.broken", format!("mapping/{}", mapping.account), before, data.clone())?
         .event("mapping.broken", data)?;
-    issues::open(change, ports, scope, on, code, detail).await?.commit(scope).await?;
+    for (detail_type, data) in &told.events {
+        change = change.event(detail_type, data.clone())?;
+    }
+    if let Some(other) = other {
+        change = issues::resolve(change, ports, scope, on, other).await?;
+    }
+    issues::open_with(change, ports, scope, on, code, detail, told.more.clone()).await?.commit(scope).await?;
     Ok(())
 }
 

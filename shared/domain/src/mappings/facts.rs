@@ -184,7 +184,15 @@ fn renewal(next: &Contract, why_not: &mut Vec<Remark>, warnings: &mut Vec<Remark
 }
 
 /// The contract that renews `contract`: linked either way, and the later of the two.
-fn successor<'a>(contract: &Contract, siblings: &'a [Contract]) -> Option<&'a Contract> {
+fn successor<'a>(contract: &'a Contract, siblings: &'a [Contract]) -> Option<&'a Contract> {
+    successors(contract, siblings).next()
+}
+
+/// All contracts that renew `contract`.
+pub(super) fn successors<'a>(
+    contract: &'a Contract,
+    siblings: &'a [Contract],
+) -> impl Iterator<Item = &'a Contract> + use<'a> {
     let linked = |other: &&Contract| {
         contract.renewed_contract_id == Some(other.id) || other.renewed_contract_id == Some(contract.id)
     };
@@ -192,7 +200,7 @@ fn successor<'a>(contract: &Contract, siblings: &'a [Contract]) -> Option<&'a Co
         (Some(mine), Some(theirs)) => theirs > mine,
         _ => other.id > contract.id,
     };
-    siblings.iter().filter(|other| other.id != contract.id).filter(linked).find(later)
+    siblings.iter().filter(|other| other.id != contract.id).filter(linked).filter(later)
 }
 
 /// Whether a period's label means a month; `m` is what some databases answer.

@@ -11,15 +11,19 @@ mod facts;
 mod import;
 mod import_file;
 mod list;
+mod look;
 mod matching;
 mod pause;
 mod put;
 mod record;
 mod remap;
+mod renewal;
 mod runs;
 mod save;
 mod shown;
+mod standing;
 mod theirs;
+mod watch;
 
 pub use automap::{first_automap, start_automap};
 pub use broken::{mark_broken, mark_working, sees_all, subject};
@@ -43,3 +47,4 @@ pub use record::{
 pub use remap::remap;
 pub use runs::{MapMessage, work_on};
 pub use save::{LINES_MAX, SavedWithRemarks, Wanted, WantedLine, save};
+pub use watch::{Watched, watch};

@@ -1,6 +1,6 @@
 //! Writing a mapping together with what makes it unique: the company and the lines it takes.
 
-use super::broken::subject;
+use super::broken::{WHOLE, subject};
 use super::context::Context;
 use super::shown::shown;
 use super::{CompanyTaken, LineHolder, LineTaken, MappedLine, Mapping, MappingStatus};
@@ -100,13 +100,24 @@ async fn try_put(context: Context<'_>, next: &Mapping, when: When, words: Words)
     if let Some(event) = words.event {
         change = change.event(event, shown(next))?;
     }
-    if let Some(broken) = present.as_ref().and_then(|p| p.broken.as_ref()).filter(|_| next.broken.is_none()) {
-        let name = subject(next);
-        change =
-            issues::resolve(change, ports, scope, Subject { partner, connection, subject: &name }, broken.code).await?;
+    let name = subject(next);
+    let on = Subject { partner, connection, subject: &name };
+    for code in ended_issues(present.as_ref().map(|p| &p.value), next) {
+        change = issues::resolve(change, ports, scope, on, code).await?;
     }
     change.commit(scope).await?;
     Ok(Saved { mapping: Versioned { v: v.unwrap_or_default() + 1, value: next.clone() }, changed: true })
+}
+
+/// The issues that a write ends: the broken mapping's own, and where it points elsewhere now, all that were about where
+/// it pointed.
+fn ended_issues(present: Option<&Mapping>, next: &Mapping) -> Vec<Code> {
+    let Some(present) = present else { return Vec::new() };
+    let target = |m: &Mapping| (m.company.as_ref().map(|c| c.id), m.contract.as_ref().map(|c| c.id));
+    if target(present) != target(next) {
+        return WHOLE.to_vec();
+    }
+    present.broken.as_ref().filter(|_| next.broken.is_none()).map(|broken| broken.code).into_iter().collect()
 }
 
 /// Whether two mappings are the same but for times.
@@ -138,10 +149,9 @@ async fn try_remove(context: Context<'_>, account: &AccountId, when: When) -> Re
     change = change
         .audit("mapping.removed", format!("mapping/{account}"), shown(&present), Value::Null)?
         .event("mapping.removed", shown(&present))?;
-    if let Some(broken) = &present.broken {
-        let name = subject(&present);
-        change =
-            issues::resolve(change, ports, scope, Subject { partner, connection, subject: &name }, broken.code).await?;
+    let name = subject(&present);
+    for code in WHOLE {
+        change = issues::resolve(change, ports, scope, Subject { partner, connection, subject: &name }, code).await?;
     }
     change.commit(scope).await?;
     Ok(())

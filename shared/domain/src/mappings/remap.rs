@@ -1,7 +1,7 @@
 //! Moving a mapping to another contract of its company.
 
 use super::context::Context;
-use super::facts::{ContractFacts, LineFacts};
+use super::facts::{ContractFacts, LineFacts, Remark};
 use super::put::{When, Words, check_free, put};
 use super::save::{CONFIRMED, SavedWithRemarks, confirmed, contract_ref, mapped, read_contract};
 use super::theirs::Theirs;
@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 ///
 /// # Errors
 /// `not_found` without a mapping; `duplicate_line` when the new contract holds a service more than once;
-/// `contract_service_removed` when it lacks one; otherwise as [`super::save()`].
+/// `contract_service_removed` when it lacks one; `service_inactive`; otherwise as [`super::save()`].
 pub async fn remap(
     context: Context<'_>,
     account: &AccountId,
@@ -56,24 +56,30 @@ async fn read_moved(
 
 /// The same services' lines on another contract.
 fn move_lines(present: &[MappedLine], there: &[LineFacts]) -> Result<Vec<MappedLine>> {
-    let mut moved = Vec::new();
-    for line in present {
-        let same: Vec<&LineFacts> =
-            there.iter().filter(|l| l.line.kind == line.line.kind && l.service_id == line.service_id).collect();
-        match same.as_slice() {
-            [one] => moved.push(mapped(one, line.package_id.clone(), line.overwrite_cost)),
-            [] => {
-                let detail = format!("The contract has no line of the service {}.", line.service_name);
-                return Err(Error::problem(Code::ContractServiceRemoved, detail));
-            }
-            several => {
-                let ids = several.iter().map(|l| l.line.id.to_string()).collect::<Vec<_>>().join(", ");
-                let detail = format!("The contract has {} lines of {}: {ids}.", several.len(), line.service_name);
-                return Err(Error::problem(Code::DuplicateLine, detail));
-            }
+    let there: Vec<&LineFacts> = there.iter().collect();
+    let moved = present.iter().map(|line| match same_line(line, &there) {
+        Ok(found) => Ok(mapped(found, line.package_id.clone(), line.overwrite_cost)),
+        Err(why) => Err(Error::problem(why.code, why.detail)),
+    });
+    moved.collect()
+}
+
+/// The one usable line of the same service among a contract's lines, or why there is none.
+pub(super) fn same_line<'a>(line: &MappedLine, there: &[&'a LineFacts]) -> Result<&'a LineFacts, Remark> {
+    let same = there.iter().copied().filter(|l| l.line.kind == line.line.kind && l.service_id == line.service_id);
+    match same.collect::<Vec<_>>().as_slice() {
+        [one] if one.service_active => Ok(one),
+        [_] => Err(Remark::new(Code::ServiceInactive, format!("The service {} is inactive.", line.service_name))),
+        [] => {
+            let detail = format!("The contract has no line of the service {}.", line.service_name);
+            Err(Remark::new(Code::ContractServiceRemoved, detail))
+        }
+        several => {
+            let ids = several.iter().map(|l| l.line.id.to_string()).collect::<Vec<_>>().join(", ");
+            let detail = format!("The contract has {} lines of {}: {ids}.", several.len(), line.service_name);
+            Err(Remark::new(Code::DuplicateLine, detail))
         }
     }
-    Ok(moved)
 }
 
 #[cfg(test)]
@@ -105,5 +111,7 @@ mod tests {
         let twice = [there(LineRef::service(90), 41), there(LineRef::service(93), 41)];
         assert_eq!(move_lines(&present, &twice).unwrap_err().code(), Some(Code::DuplicateLine));
         assert_eq!(move_lines(&present, &new[1..]).unwrap_err().code(), Some(Code::ContractServiceRemoved));
+        let inactive = [LineFacts { service_active: false, ..there(LineRef::service(90), 41) }];
+        assert_eq!(move_lines(&present, &inactive).unwrap_err().code(), Some(Code::ServiceInactive));
     }
 }

@@ -4,6 +4,7 @@ use super::broken::sees_all;
 use super::context::Context;
 use super::facts::{ContractFacts, ContractLabels, LineFacts, Today, judge, mark_duplicates};
 use crate::autotask_session::{self, Session};
+use crate::budget::Mode;
 use crate::connections::{Connection, Settings};
 use crate::ids::LineRef;
 use crate::problem::{Code, Error, Result};
@@ -57,9 +58,14 @@ pub(super) struct UnitsToday {
 impl<'a> Theirs<'a> {
     /// Opens a session. No call is made for a connection that needs new credentials.
     pub(super) async fn open(context: Context<'a>) -> Result<Theirs<'a>> {
+        Self::open_as(context, Mode::Background).await
+    }
+
+    /// The same where the caller says who waits.
+    pub(super) async fn open_as(context: Context<'a>, mode: Mode) -> Result<Theirs<'a>> {
         let connection = context.connection().await?;
         let settings = context.settings().await?;
-        let session = autotask_session::open(context.ports, context.scope, &connection).await?;
+        let session = autotask_session::open_as(context.ports, context.scope, &connection, mode).await?;
         let zone = settings.zone();
         let date = context.ports.clock.now().to_zoned(zone.clone()).date();
         Ok(Theirs { context, connection, settings, today: Today { date, zone }, session })
@@ -103,6 +109,27 @@ impl<'a> Theirs<'a> {
             }
             Err(error) => self.told("asking what the API user may see", error).await,
         }
+    }
+
+    /// Whether this API user sees all rows of an entity; no where it may not even ask.
+    pub(super) async fn sees<T: Entity>(&self) -> Result<bool> {
+        match sees_all::<T>(self.client()).await {
+            Ok(sees) => Ok(sees),
+            Err(autotask::Error::Forbidden { .. } | autotask::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(self.told("asking what the API user may see", error).await),
+        }
+    }
+
+    /// Contracts by id.
+    pub(super) async fn contracts_by_id(&self, ids: impl IntoIterator<Item = i64>) -> Result<Vec<Contract>> {
+        let query = self.client().query::<Contract>().include(CONTRACT_FIELDS).any_of("id", ids);
+        self.all("reading contracts", query).await
+    }
+
+    /// Contracts that point at one of these by `renewedContractID`.
+    pub(super) async fn contracts_linked(&self, to: impl IntoIterator<Item = i64>) -> Result<Vec<Contract>> {
+        let query = self.client().query::<Contract>().include(CONTRACT_FIELDS).any_of("renewedContractID", to);
+        self.all("reading renewals", query).await
     }
 
     /// The picklists of companies.

@@ -26,4 +26,5 @@ mod seat_sync;
 mod simulator;
 mod store_contract;
 mod template;
+mod watch;
 mod zone_discover;
