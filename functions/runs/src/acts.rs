@@ -75,9 +75,14 @@ pub(crate) struct StartedRun {
     status_url: String,
 }
 
+impl From<&Run> for StartedRun {
+    fn from(run: &Run) -> Self {
+        Self { run_id: run.id.to_string(), status_url: run.status_url() }
+    }
+}
+
 fn started(run: &Run) -> (StatusCode, [(HeaderName, String); 1], Json<StartedRun>) {
-    let view = StartedRun { run_id: run.id.to_string(), status_url: run.status_url() };
-    (StatusCode::ACCEPTED, [(header::LOCATION, run.status_url())], Json(view))
+    (StatusCode::ACCEPTED, [(header::LOCATION, run.status_url())], Json(run.into()))
 }
 
 /// Starts a seat sync, as a preview or to be applied at once
@@ -126,7 +131,7 @@ pub(crate) async fn start_run(
     responses(
         (status = 202, description = "It is queued to be written", body = StartedRun),
         (status = 400, description = "`invalid_input`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "`forbidden_role`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden_role`; `second_person_needed`: you started the run, or decided about its lines", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`plan_stale`, naming in `lines` what differs; `already_running`, `run_not_writable`, `run_stopped`, `needs_relink`, `connection_paused`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 412, description = "`precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),

@@ -19,7 +19,7 @@ fn scheduled() -> Value {
     json!({
         "id": RUN, "kind": "seat_sync", "trigger": "schedule", "mode": "apply", "status": "partial",
         "started_by": {"who": "schedule:seat_sync", "role": "system"}, "applied_by": null, "retry_of": null,
-        "accounts": null, "due_slot": "2026-12-01T00:15:00Z",
+        "undo_of": null, "approval_of": null, "accounts": null, "due_slot": "2026-12-01T00:15:00Z",
         "period": {"start": "2026-12-01", "end": "2026-12-31"}, "effective_date": "2026-12-01",
         "plan_hash": "9f2c7d0e5a1b4c3d8e6f7a9b0c1d2e3f405162738495a6b7c8d9e0f1a2b3c4d5",
         "planned_at": "2026-12-01T00:16:02Z", "cancel_requested": false,
@@ -27,7 +27,7 @@ fn scheduled() -> Value {
             "lines": 60, "changed": 12, "unchanged": 44, "held": 1, "failed": 1, "skipped": 2, "superseded": 0,
             "unverified": 0,
         },
-        "autotask_calls": 16, "problem": null, "outcome": null,
+        "invoice_change": null, "autotask_calls": 16, "problem": null, "outcome": null,
         "created_at": "2026-12-01T00:15:31Z", "updated_at": "2026-12-01T00:16:40Z",
         "finished_at": "2026-12-01T00:16:40Z", "status_url": status_url(),
     })
@@ -53,8 +53,16 @@ fn line() -> Value {
     json!({
         "no": 7, "account_id": "acc_0007", "account_name": "Umbrella", "company_id": 1007,
         "company_name": "Umbrella Corporation", "contract_id": 881, "contract_name": "Managed services 2026",
-        "package_id": "training", "line_kind": "service", "contract_service_id": 5501,
-        "service_name": "Security awareness training", "units_now": 10, "count": 13,
+        "package_id": "training", "line_kind": "service", "service_id": 41, "contract_service_id": 5501,
+        "service_name": "Security awareness training", "leaving": false, "created": false,
+        "reckoning": {
+            "source": "usage", "sum": 13, "units": 13, "rule": {"free": 0, "ratio": 1, "min": null, "max": null},
+            "parts": [{
+                "account_id": "acc_0007", "package_id": "training", "count": 13, "as_of": "2026-11-30T23:00:00Z",
+                "how": "newest count",
+            }],
+        },
+        "decision": null, "units_now": 10, "count": 13,
         "count_as_of": "2026-11-30T23:00:00Z", "units_wanted": 13, "delta": 3, "unit_cost_now": "1.50",
         "unit_cost_wanted": null, "invoice_change": "9.00", "effective_date": "2026-12-01",
         "period_already_billed": false, "changed_by_hand_from": null, "state": "changed", "code": null,

@@ -32,7 +32,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(vendor_lines::find_lines))
 }
 
-/// Who may start, apply and cancel.
+/// Who may start, apply, decide and cancel.
 const BILLERS: &[Role] = &[Role::PartnerAdmin, Role::PartnerBilling];
 /// Who may retry what failed.
 const RETRIERS: &[Role] = &[Role::PartnerAdmin, Role::PartnerBilling, Role::VendorSupport, Role::VendorAdmin];

@@ -9,7 +9,6 @@ use domain::runs::{self, LineFilter, RunFilter, RunKind, RunState};
 use domain::{ConnectionId, RunId};
 use runtime::edge::{ApiError, Caller, Paging, Params, PathParams, ProblemBody, etag};
 use runtime::{App, cursor};
-use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -22,7 +21,7 @@ const ROUTE: &str = "/v1/connections/{cid}/runs";
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct RunsQuery {
-    /// Only `seat_sync`, `auto_map` or `csv_import`.
+    /// Only `seat_sync`, `initial`, `package_changes`, `undo`, `auto_map` or `csv_import`.
     #[param(value_type = Option<String>)]
     kind: Option<RunKind>,
     /// Only in this state.
@@ -48,9 +47,6 @@ pub(crate) struct RunsPage {
 pub(crate) struct RunDetailView {
     #[serde(flatten)]
     run: RunView,
-    /// Estimate of the change of the month's invoices; null where no price is readable.
-    #[schema(value_type = Option<String>, example = "18.00")]
-    invoice_change: Option<Decimal>,
     /// The settings it was planned with.
     #[schema(value_type = Option<Object>)]
     settings: Option<Value>,
@@ -124,8 +120,9 @@ pub(crate) async fn get_run(
     caller.require(READERS)?;
     let (scope, partner) = (caller.scope()?, caller.partner()?);
     let run = runs::load_run(&app.ports, &scope, partner, &cid, &rid).await?;
-    let (_, lines) = runs::run_lines(&app.ports, &scope, partner, &cid, &rid, &LineFilter::default()).await?;
+    let lines = runs::run_lines(&app.ports, &scope, partner, &cid, &rid, &LineFilter::default()).await?.1;
     let settings = run.settings.as_ref().map(serde_json::to_value).transpose().map_err(ApiError::internal)?;
-    let view = RunDetailView { run: (&run.value).into(), invoice_change: runs::invoice_change(&lines), settings };
+    let estimated = RunView::from(&run.value).estimated(runs::invoice_change(&lines));
+    let view = RunDetailView { run: estimated, settings };
     Ok((etag(run.v), Json(view)))
 }

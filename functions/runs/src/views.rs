@@ -1,7 +1,10 @@
 //! What callers see of runs and lines. Never the records themselves: a field that a later version adds must not slip
 //! out.
 
-use domain::runs::{LineState, Run, RunKind, RunLine, RunMode, RunState, Totals, Trigger};
+use domain::packages::QuantitySource;
+use domain::runs::{
+    Decision, DecisionKind, LineState, Reckoning, Run, RunKind, RunLine, RunMode, RunState, Totals, Trigger,
+};
 use domain::{Actor, LineKind};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -101,6 +104,10 @@ pub(crate) struct RunView {
     applied_by: Option<RunActorView>,
     /// The run whose failed lines it retries.
     retry_of: Option<String>,
+    /// The run that it takes back.
+    undo_of: Option<String>,
+    /// The run whose held lines were approved or adjusted into it.
+    approval_of: Option<String>,
     /// Which accounts; null means all.
     accounts: Option<Vec<String>>,
     /// The slot it is for, where a schedule started it.
@@ -120,6 +127,9 @@ pub(crate) struct RunView {
     cancel_requested: bool,
     /// How many lines are in which state.
     totals: RunTotalsView,
+    /// Estimate of the change of all monthly invoices by the lines that change; null where no price is readable.
+    #[schema(value_type = Option<String>, example = "18.00")]
+    invoice_change: Option<Decimal>,
     /// Calls made to Autotask.
     #[schema(example = 16)]
     autotask_calls: u32,
@@ -170,6 +180,14 @@ pub(crate) struct RunLineView {
     contract_service_id: Option<i64>,
     /// The service's name as last seen.
     service_name: String,
+    /// Whether the package no longer belongs on this line: it goes to 0 units.
+    leaving: bool,
+    /// Whether this run added the line to the contract.
+    created: bool,
+    /// How the units wanted were reckoned.
+    reckoning: Option<ReckoningView>,
+    /// What a person decided about the line.
+    decision: Option<DecisionView>,
     /// Units in Autotask when planned.
     units_now: Option<i64>,
     /// The vendor's count.
@@ -214,6 +232,123 @@ pub(crate) struct RunLineView {
     adjustment_id: Option<i64>,
 }
 
+/// One count that goes into a line.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PartView {
+    /// Whose.
+    #[schema(example = "acc_0007")]
+    account_id: String,
+    /// Of which package.
+    #[schema(example = "training")]
+    package_id: String,
+    /// What it adds, after the counting rule.
+    #[schema(example = 13)]
+    count: i64,
+    /// When the vendor counted or said so.
+    #[schema(value_type = String, format = DateTime)]
+    as_of: Timestamp,
+    /// How the count was made, in words.
+    #[schema(example = "newest count")]
+    how: String,
+}
+
+/// The rule that makes units of a sum: free, ratio, minimum, maximum, in this order.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct UnitsRuleView {
+    /// Units that are not billed.
+    free: i64,
+    /// Counts per unit, rounded up.
+    #[schema(example = 1)]
+    ratio: i64,
+    /// Committed minimum.
+    min: Option<i64>,
+    /// Cap.
+    max: Option<i64>,
+}
+
+/// How a line's units were reckoned: the sum of its parts, then the rule.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ReckoningView {
+    /// `usage`: counted by the vendor; `package`: told as the package's quantity.
+    #[schema(value_type = String, example = "usage")]
+    source: QuantitySource,
+    /// What goes into the line.
+    parts: Vec<PartView>,
+    /// The rule.
+    rule: UnitsRuleView,
+    /// The sum of the parts.
+    #[schema(example = 13)]
+    sum: i64,
+    /// What the rule makes of it.
+    #[schema(example = 13)]
+    units: i64,
+}
+
+/// What a person decided about a line.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DecisionView {
+    /// `approve`, `adjust` or `dismiss`.
+    #[schema(value_type = String, example = "approve")]
+    decision: DecisionKind,
+    /// Units, where adjusted.
+    units: Option<i64>,
+    /// From when, where adjusted.
+    #[schema(value_type = Option<String>, format = Date)]
+    effective_date: Option<Date>,
+    /// Why.
+    #[schema(example = "They hired a whole department.")]
+    note: Option<String>,
+    /// Who.
+    by: RunActorView,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// Units that the plan wanted before it.
+    #[schema(example = 60)]
+    units_planned: Option<i64>,
+}
+
+impl From<&Decision> for DecisionView {
+    fn from(decision: &Decision) -> Self {
+        Self {
+            decision: decision.kind,
+            units: decision.units,
+            effective_date: decision.effective_date,
+            note: decision.note.clone(),
+            by: RunActorView { who: decision.who.clone(), role: decision.role.as_str() },
+            at: decision.at,
+            units_planned: decision.was.as_ref().and_then(|was| was.units_wanted),
+        }
+    }
+}
+
+impl From<&Reckoning> for ReckoningView {
+    fn from(reckoning: &Reckoning) -> Self {
+        let part = |part: &domain::runs::Part| PartView {
+            account_id: part.account.to_string(),
+            package_id: part.package.to_string(),
+            count: part.count,
+            as_of: part.as_of,
+            how: part.how.clone(),
+        };
+        let rule = &reckoning.rule;
+        Self {
+            source: reckoning.source,
+            parts: reckoning.parts.iter().map(part).collect(),
+            rule: UnitsRuleView { free: rule.free, ratio: rule.ratio, min: rule.min, max: rule.max },
+            sum: reckoning.sum,
+            units: reckoning.units,
+        }
+    }
+}
+
+impl RunView {
+    /// With an estimate by its lines, where the run itself has none.
+    pub(crate) fn estimated(self, by_lines: Option<Decimal>) -> Self {
+        Self { invoice_change: self.invoice_change.or(by_lines), ..self }
+    }
+}
+
 impl RunLineView {
     /// Its number.
     pub(crate) fn no(&self) -> u32 {
@@ -232,6 +367,8 @@ impl From<&Run> for RunView {
             started_by: (&run.actor).into(),
             applied_by: run.applied_by.as_ref().map(Into::into),
             retry_of: run.retry_of.as_ref().map(ToString::to_string),
+            undo_of: run.undo_of.as_ref().map(ToString::to_string),
+            approval_of: run.approval_of.as_ref().map(ToString::to_string),
             accounts: run.accounts.as_ref().map(|accounts| accounts.iter().map(ToString::to_string).collect()),
             due_slot: run.due_slot,
             period: run.period.map(|period| RunPeriodView { start: period.start, end: period.end }),
@@ -240,6 +377,7 @@ impl From<&Run> for RunView {
             planned_at: run.planned_at,
             cancel_requested: run.cancel_requested,
             totals: run.totals.into(),
+            invoice_change: run.invoice_change,
             autotask_calls: run.autotask_calls,
             problem: run.problem.as_ref().map(|(code, detail)| RunProblemView {
                 code: code.as_str(),
@@ -285,6 +423,10 @@ impl From<&RunLine> for RunLineView {
             service_id: line.service_id,
             contract_service_id: line.line.map(|line| line.id),
             service_name: line.service_name.clone(),
+            leaving: line.leaving,
+            created: line.created,
+            reckoning: line.reckoning.as_ref().map(Into::into),
+            decision: line.decision.as_ref().map(Into::into),
             units_now: line.units_now,
             count: line.count,
             count_as_of: line.count_as_of,

@@ -8,6 +8,7 @@ mod broken;
 mod conclude;
 mod costs;
 pub mod dating;
+pub mod decisions;
 pub mod due;
 mod issues;
 pub mod plan;
@@ -16,6 +17,7 @@ pub mod reading;
 mod report;
 mod run;
 mod sources;
+pub mod undo;
 pub mod writers;
 
 pub(crate) use run::give_up_lines;

@@ -1,5 +1,6 @@
 //! A person applies a preview.
 
+use super::decide::{second_person, started_by};
 use super::read::load_run;
 use super::start::{lease_for, ready};
 use super::{LineName, Run, RunLine, RunMode, RunState, lines};
@@ -28,7 +29,8 @@ const TRIES: u32 = 4;
 ///
 /// # Errors
 /// `not_found`; `precondition_failed`; `run_not_writable` if it is no preview that waits; `plan_stale`, naming in
-/// `lines` what differs; `already_running`; and what is wrong with the connection, as for a start.
+/// `lines` what differs; `second_person_needed` where the settings ask for one; `already_running`; and what is wrong
+/// with the connection, as for a start.
 pub async fn apply(
     ports: &Ports,
     scope: &Scope,
@@ -43,8 +45,12 @@ pub async fn apply(
     }
     check_version(if_match, found.v)?;
     check(&found, plan_hash, ports.clock.now())?;
-    ready(ports, scope, partner, connection).await?;
-    unchanged(ports, scope, actor, &found).await?;
+    let settings = ready(ports, scope, partner, connection).await?;
+    let stored = lines::load_lines(ports, scope, partner, connection, id).await?;
+    if settings.second_approver {
+        by_a_second_person(&found, &stored, actor)?;
+    }
+    unchanged(ports, scope, actor, &found, &stored).await?;
     claim(ports, scope, actor, found, plan_hash).await
 }
 
@@ -74,15 +80,29 @@ fn stale(why: &str) -> Error {
     Error::problem(Code::PlanStale, why)
 }
 
+/// Whoever started a run by hand, or decided about its lines, leaves it to somebody else.
+fn by_a_second_person(run: &Run, stored: &[RunLine], actor: &Actor) -> Result<()> {
+    if started_by(run, actor) {
+        return Err(second_person("You started this run; somebody else applies it."));
+    }
+    let decided = |line: &&RunLine| line.decision.as_ref().is_some_and(|decision| decision.who == actor.who);
+    match stored.iter().find(decided) {
+        Some(line) => {
+            let detail = format!("You decided about line {}; somebody else applies the plan.", line.no);
+            Err(second_person(&detail))
+        }
+        None => Ok(()),
+    }
+}
+
 /// Compares the stored plan with one made now.
-async fn unchanged(ports: &Ports, scope: &Scope, actor: &Actor, run: &Run) -> Result<()> {
-    let stored = lines::load_lines(ports, scope, &run.partner, &run.connection, &run.id).await?;
+async fn unchanged(ports: &Ports, scope: &Scope, actor: &Actor, run: &Run, stored: &[RunLine]) -> Result<()> {
     let as_asked = Run { actor: actor.clone(), ..run.clone() };
     let fresh = billing::compute(ports, scope, &run.partner, &run.connection, &as_asked).await?;
     if let Some((code, why)) = fresh.stopped {
         return Err(Error::problem(code, why));
     }
-    let differing = differences(&stored, &fresh.lines);
+    let differing = differences(stored, &fresh.lines);
     if differing.is_empty() {
         return Ok(());
     }

@@ -1,7 +1,7 @@
 //! What the bus is told about lines: those that were written, and those that wait for a person. One event for many
 //! lines, since a first of the month changes thousands of them.
 
-use super::{LineState, Run, RunLine, RunMode, RunState, lines};
+use super::{LineState, Run, RunKind, RunLine, RunMode, RunState, lines};
 use crate::actor::Scope;
 use crate::change::Change;
 use crate::ports::Ports;
@@ -14,13 +14,15 @@ const LINES_PER_EVENT: usize = 100;
 /// run with more lines than that puts more into each event.
 const EVENTS_MAX: usize = 40;
 
-/// Adds `billing.line_written` and `billing.line_held` of a run that was to write and has ended.
+/// Adds `billing.line_written` (of an undo `billing.line_undone`) and `billing.line_held` of a run that was to write
+/// and has ended.
 pub(super) async fn tell<'a>(mut change: Change<'a>, ports: &Ports, scope: &Scope, run: &Run) -> Result<Change<'a>> {
     if !run.kind.is_billing() || run.mode != RunMode::Apply || !run.state.is_final() || run.chunks == 0 {
         return Ok(change);
     }
     let lines = lines::load_lines(ports, scope, &run.partner, &run.connection, &run.id).await?;
-    for (name, fits) in [("billing.line_written", written as Fits), ("billing.line_held", held as Fits)] {
+    let done = if run.kind == RunKind::Undo { "billing.line_undone" } else { "billing.line_written" };
+    for (name, fits) in [(done, written as Fits), ("billing.line_held", held as Fits)] {
         let told: Vec<Value> = lines.iter().filter(|line| fits(run.state, line)).map(shown).collect();
         let size = told.len().div_ceil(EVENTS_MAX).max(LINES_PER_EVENT);
         for some in told.chunks(size) {

@@ -65,6 +65,19 @@ impl Record for Chunk {
 /// # Errors
 /// Storage. Lines are then partly as before and partly as given; none is missing.
 pub async fn store_lines(ports: &Ports, scope: &Scope, run: &Run, lines: &[RunLine]) -> Result<u32> {
+    let (writes, chunks) = writes_of(ports, scope, run, lines).await?;
+    for some in writes.chunks(CHUNKS_AT_ONCE) {
+        ports.storage.write(scope, some.to_vec()).await?;
+    }
+    Ok(chunks)
+}
+
+/// What [`store_lines`] writes, for a transaction of the caller's own, and the number of chunks: only chunks that
+/// differ from what is stored.
+///
+/// # Errors
+/// Storage.
+pub(super) async fn writes_of(ports: &Ports, scope: &Scope, run: &Run, lines: &[RunLine]) -> Result<(Vec<Write>, u32)> {
     debug_assert!(lines.iter().zip(1..).all(|(line, no)| line.no == no), "lines are numbered in order from 1");
     let before = chunks_of(ports, scope, (&run.partner, &run.connection, &run.id)).await?;
     let before: BTreeMap<u32, Chunk> = before.into_iter().map(|chunk| (chunk.n, chunk)).collect();
@@ -85,8 +98,7 @@ pub async fn store_lines(ports: &Ports, scope: &Scope, run: &Run, lines: &[RunLi
         expires: run.expires(),
     };
     let chunks: Vec<Chunk> = pieces.iter().map(chunk).collect();
-    write(ports, scope, run, &before, &chunks).await?;
-    Ok(count(chunks.len()))
+    Ok((writes(run, &before, &chunks)?, count(chunks.len())))
 }
 
 /// Loads all lines of a run in their order; none for a run that has stored none.
@@ -112,13 +124,7 @@ pub async fn load_lines(
 
 /// Back to front, so that a chunk that becomes shorter is replaced after what it no longer holds is stored; what is
 /// left over goes last.
-async fn write(
-    ports: &Ports,
-    scope: &Scope,
-    run: &Run,
-    before: &BTreeMap<u32, Chunk>,
-    chunks: &[Chunk],
-) -> Result<(), StorageError> {
+fn writes(run: &Run, before: &BTreeMap<u32, Chunk>, chunks: &[Chunk]) -> Result<Vec<Write>, StorageError> {
     let same =
         |chunk: &&Chunk| before.get(&chunk.n).is_some_and(|there| there.data == chunk.data && there.of == chunk.of);
     let mut writes = Vec::new();
@@ -129,10 +135,7 @@ async fn write(
         let key = Key::RunChunk(run.partner.clone(), run.connection.clone(), run.id.clone(), *n);
         writes.push(Write::delete(key, Expect::Any));
     }
-    for some in writes.chunks(CHUNKS_AT_ONCE) {
-        ports.storage.write(scope, some.to_vec()).await?;
-    }
-    Ok(())
+    Ok(writes)
 }
 
 async fn chunks_of(

@@ -5,7 +5,10 @@
 
 mod apply;
 mod cancel;
+mod decide;
+mod dismissal;
 mod finish;
+mod follow;
 mod lease;
 mod line_events;
 pub mod lines;
@@ -15,11 +18,16 @@ mod read;
 mod reconcile;
 mod record;
 mod retry;
+#[cfg(test)]
+pub(crate) mod sample;
 mod start;
 mod table;
+mod undo;
 
 pub use apply::{PLAN_TTL, apply};
 pub use cancel::cancel;
+pub use decide::{Chosen, DECIDED_MAX, Decide, Decided, NO_SUCH_LINE, NOTE_CHARS_MAX, decide};
+pub use dismissal::Dismissal;
 pub use finish::finish;
 pub use lease::{RUN_LOST, RunLease, SlotClaim, already_running, is_lost};
 pub use lost::sweep_lost;
@@ -29,8 +37,9 @@ pub use read::{
 pub use reconcile::{Bucket, BucketTotal, Finding, Reconciliation, reconcile};
 pub use record::{
     Decision, DecisionKind, LineName, LineState, Part, Period, Reckoning, Run, RunKind, RunLine, RunMode, RunState,
-    Totals, Trigger, WORDS_MAX, WorkMessage,
+    Totals, Trigger, Undecided, WORDS_MAX, WorkMessage,
 };
 pub use retry::retry_failed;
 pub use start::{StartRun, start};
 pub use table::{findings_csv, lines_csv, safe as safe_cell};
+pub use undo::{Undo, undo};

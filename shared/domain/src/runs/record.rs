@@ -461,6 +461,38 @@ pub enum DecisionKind {
     Dismiss,
 }
 
+impl DecisionKind {
+    /// The kind's text.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DecisionKind::Approve => "approve",
+            DecisionKind::Adjust => "adjust",
+            DecisionKind::Dismiss => "dismiss",
+        }
+    }
+}
+
+/// A line of a plan as it was before anybody decided about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undecided {
+    /// Where it stood.
+    pub state: LineState,
+    /// The code of its state.
+    pub code: Option<Code>,
+    /// In words.
+    pub words: String,
+    /// Units in Autotask at its date.
+    pub units_now: Option<i64>,
+    /// Units wanted.
+    pub units_wanted: Option<i64>,
+    /// From when.
+    pub effective_date: Date,
+    /// Estimate of the change of the monthly invoice.
+    #[serde(default)]
+    pub invoice_change: Option<Decimal>,
+}
+
 /// A person's word on a line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
@@ -481,6 +513,9 @@ pub struct Decision {
     pub role: Role,
     /// When.
     pub at: Timestamp,
+    /// The line before it, where the decision changed the line.
+    #[serde(default)]
+    pub was: Option<Box<Undecided>>,
 }
 
 /// One line of a run's plan and report: what was, what is wanted, and the result.

@@ -3,7 +3,7 @@
 use super::apply::not_writable;
 use super::read::load_run;
 use super::start::window;
-use super::{LineState, Run, StartRun, Trigger, lines, start};
+use super::{LineState, Run, RunKind, StartRun, Trigger, lines, start};
 use crate::actor::{Actor, Scope};
 use crate::connections::settings::SettingsRecord;
 use crate::ids::{AccountId, ConnectionId, PartnerId, RunId};
@@ -29,6 +29,9 @@ pub async fn retry_failed(
     let run = load_run(ports, scope, partner, connection, id).await?;
     if !run.kind.is_billing() || !run.state.is_final() {
         return Err(not_writable(&run, "Only a seat sync that has ended can be retried"));
+    }
+    if run.kind == RunKind::Undo {
+        return Err(not_writable(&run, "An undo is not retried; undo the same run once more"));
     }
     let lines = lines::load_lines(ports, scope, partner, connection, id).await?;
     let again = |state| matches!(state, LineState::Failed | LineState::Held | LineState::Unverified);

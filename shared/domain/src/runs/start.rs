@@ -1,5 +1,6 @@
 //! Starting a seat-sync run.
 
+use super::decide::refuse_one_person;
 use super::lease::{self, Holder, SlotClaim, already_running};
 use super::{Period, Run, RunKind, RunMode, RunState, Trigger, finish, lost};
 use crate::actor::{Actor, Scope};
@@ -72,8 +73,8 @@ impl StartRun {
 /// the message that makes a worker take it up. A slot that already has a run gets that run back.
 ///
 /// # Errors
-/// `not_found`, `needs_relink`, `connection_paused`; `invalid_input` naming the field; `already_running` with
-/// `run_id` and `status_url`.
+/// `not_found`, `needs_relink`, `connection_paused`; `invalid_input` naming the field; `second_person_needed` where
+/// somebody would write alone; `already_running` with `run_id` and `status_url`.
 pub async fn start(
     ports: &Ports,
     scope: &Scope,
@@ -86,6 +87,9 @@ pub async fn start(
         return taken_up(ports, run).await;
     }
     let settings = ready(ports, scope, partner, connection).await?;
+    if wanted.due_slot.is_none() {
+        refuse_one_person(&settings, actor, wanted.mode)?;
+    }
     let run = planned(ports, scope, actor, (partner, connection), settings, &wanted).await?;
     for _ in 0..TRIES {
         match claim(ports, scope, actor, &run, &wanted).await {
@@ -254,7 +258,7 @@ async fn claim(ports: &Ports, scope: &Scope, actor: &Actor, run: &Run, wanted: &
 
 /// Sends the message. Where the queue does not take it, a slot's run stays queued (the next tick finds it here and
 /// sends again); another one ends, so that its caller can start anew.
-async fn sent(ports: &Ports, scope: &Scope, actor: &Actor, run: Run) -> Result<Run> {
+pub(super) async fn sent(ports: &Ports, scope: &Scope, actor: &Actor, run: Run) -> Result<Run> {
     let Err(error) = run.message().send(ports, Duration::ZERO).await else { return Ok(run) };
     if run.due_slot.is_none() {
         let problem = Some((Code::Unavailable, "The run could not be handed to a worker.".to_owned()));

@@ -1,7 +1,7 @@
 //! Reports as CSV (RFC 4180), safe to open in a spreadsheet.
 
 use super::reconcile::Finding;
-use super::{Run, RunLine};
+use super::{Reckoning, Run, RunLine};
 use crate::problem::Code;
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -21,9 +21,13 @@ const LINE_COLUMNS: &[&str] = &[
     "line_kind",
     "contract_service_id",
     "service_name",
+    "service_id",
+    "leaving",
+    "created",
     "units_now",
     "count",
     "count_as_of",
+    "reckoned_from",
     "units_wanted",
     "delta",
     "unit_cost_now",
@@ -35,6 +39,10 @@ const LINE_COLUMNS: &[&str] = &[
     "state",
     "code",
     "explanation",
+    "decision",
+    "decided_by",
+    "decided_at",
+    "decision_note",
     "units_sent",
     "units_verified",
     "adjustment_id",
@@ -85,6 +93,7 @@ pub fn safe(text: &str) -> Cow<'_, str> {
 
 fn line_cells(run: &Run, line: &RunLine) -> Vec<String> {
     let delta = line.units_wanted.zip(line.units_now).map(|(wanted, now)| wanted - now);
+    let decision = line.decision.as_ref();
     vec![
         line.no.to_string(),
         text(line.account.as_str()),
@@ -97,9 +106,13 @@ fn line_cells(run: &Run, line: &RunLine) -> Vec<String> {
         kind(line.kind),
         number(line.line.map(|line| line.id)),
         text(&line.service_name),
+        line.service_id.to_string(),
+        line.leaving.to_string(),
+        line.created.to_string(),
         number(line.units_now),
         number(line.count),
         number(line.count_as_of),
+        line.reckoning.as_ref().map(reckoned).unwrap_or_default(),
         number(line.units_wanted),
         number(delta),
         number(line.cost_now),
@@ -111,12 +124,22 @@ fn line_cells(run: &Run, line: &RunLine) -> Vec<String> {
         line.state.as_str().to_owned(),
         number(line.code.map(Code::as_str)),
         text(&line.words),
+        optional(decision.map(|decision| decision.kind.as_str())),
+        optional(decision.map(|decision| decision.who.as_str())),
+        number(decision.map(|decision| decision.at)),
+        optional(decision.and_then(|decision| decision.note.as_deref())),
         number(line.sent),
         number(line.verified_units),
         number(line.adjustment_id),
         run.id.to_string(),
         mode(run).to_owned(),
     ]
+}
+
+/// The counts that a line's units were reckoned from: `acc_0007/training 12 + acc_0008/training 3`.
+fn reckoned(reckoning: &Reckoning) -> String {
+    let part = |part: &super::Part| format!("{}/{} {}", part.account, part.package, part.count);
+    reckoning.parts.iter().map(part).collect::<Vec<_>>().join(" + ")
 }
 
 fn mode(run: &Run) -> &'static str {
