@@ -2,8 +2,11 @@
 
 mod accounts;
 mod bulk;
+mod catalogue;
 mod csv;
 mod mappings;
+mod packages;
+mod packages_views;
 mod pause;
 mod picker;
 mod views;
@@ -31,6 +34,9 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(mappings::remap_mapping))
         .routes(routes!(pause::pause_account))
         .routes(routes!(pause::resume_account))
+        .routes(routes!(packages::list_packages))
+        .routes(routes!(packages::get_package_mapping, packages::put_package_mapping, packages::delete_package_mapping))
+        .routes(routes!(catalogue::search_catalogue))
         .routes(routes!(csv::export_mappings))
         .routes(routes!(csv::import_mappings))
 }

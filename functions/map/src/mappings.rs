@@ -28,7 +28,8 @@ pub struct LineBody {
     #[serde(default)]
     #[schema(example = 789)]
     contract_service_id: Option<i64>,
-    /// Overwrite Cost of this line; null: the connection's setting. Not for bundles.
+    /// Overwrite Cost of this line; null: the setting of its package's mapping, or where that has none either, the
+    /// connection's. Not for bundles.
     #[serde(default)]
     overwrite_cost: Option<bool>,
 }

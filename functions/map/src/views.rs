@@ -106,7 +106,7 @@ pub struct MappedLineView {
     /// When this was read from Autotask.
     #[schema(value_type = String, format = DateTime)]
     checked_at: Timestamp,
-    /// Overwrite Cost of this line; null: the connection's setting.
+    /// Overwrite Cost of this line; null: its package's mapping decides, else the connection's setting.
     overwrite_cost: Option<bool>,
 }
 

@@ -52,6 +52,8 @@ pub enum Key {
     LineTaken(PartnerId, ConnectionId, LineRef),
     /// A package's mapping to a service or bundle.
     PackageMapping(PartnerId, ConnectionId, PackageId),
+    /// Written with every change of a connection's package mappings, so that they change one after the other.
+    PackageMappingTurn(PartnerId, ConnectionId),
     /// The adding of a service or bundle (named like a line, by the service's id) to a contract, for an account.
     LineCreation(PartnerId, ConnectionId, i64, LineRef, AccountId),
     /// That a person dismissed an account's package for a period.
@@ -111,6 +113,7 @@ impl Key {
             | Key::CompanyTaken(p, ..)
             | Key::LineTaken(p, ..)
             | Key::PackageMapping(p, ..)
+            | Key::PackageMappingTurn(p, _)
             | Key::LineCreation(p, ..)
             | Key::Dismissal(p, ..)
             | Key::HealthReport(p, _)

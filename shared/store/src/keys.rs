@@ -84,6 +84,7 @@ pub fn address(key: &Key) -> Address {
         Key::CompanyTaken(p, c, id) => (of_connection(p, c), format!("company#{id}")),
         Key::LineTaken(p, c, line) => (of_connection(p, c), format!("line#{}", line_part(*line))),
         Key::PackageMapping(p, c, package) => (of_connection(p, c), format!("package#{package}")),
+        Key::PackageMappingTurn(p, c) => (of_connection(p, c), "package-turn".to_owned()),
         Key::LineCreation(p, c, contract, service, account) => {
             (under_connection(p, c, "creations"), format!("{contract}#{}#{account}", line_part(*service)))
         }

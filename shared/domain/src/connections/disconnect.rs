@@ -9,6 +9,7 @@ use crate::change::{Change, conflict_as};
 use crate::ids::{ConnectionId, PartnerId};
 use crate::issues::Issue;
 use crate::mappings::{CompanyTaken, LineTaken, Mapping};
+use crate::packages::PackageMapping;
 use crate::ports::{Order, PageRequest, Ports, Read, SecretName};
 use crate::problem::{Code, Error, Problem, Result};
 use crate::records::{Collection, Expect, Key, Record, WRITES_MAX, Write, load_all, load_page};
@@ -103,13 +104,14 @@ async fn refuse_while_sent(ports: &Ports, scope: &Scope, connection: &Connection
     }
 }
 
-/// Removes mappings, what they hold, and the lines' ledger: ids that mean nothing elsewhere. In as many transactions
+/// Removes mappings of accounts and packages, what they hold, and the lines' ledger: ids that mean nothing elsewhere. In as many transactions
 /// as it takes.
 pub(super) async fn drop_mappings(ports: &Ports, scope: &Scope, partner: &PartnerId, id: &ConnectionId) -> Result<()> {
     let of = |make: fn(PartnerId, ConnectionId) -> Collection| make(partner.clone(), id.clone());
     remove_all::<LineTaken>(ports, scope, of(Collection::LinesTaken)).await?;
     remove_all::<CompanyTaken>(ports, scope, of(Collection::CompaniesTaken)).await?;
     remove_all::<Mapping>(ports, scope, of(Collection::Mappings)).await?;
+    remove_all::<PackageMapping>(ports, scope, of(Collection::PackageMappings)).await?;
     remove_all::<UnitLine>(ports, scope, of(Collection::UnitLines)).await
 }
 
@@ -119,6 +121,7 @@ async fn forget(ports: &Ports, scope: &Scope, partner: &PartnerId, id: &Connecti
     let issues = Collection::Issues(partner.clone(), id.clone());
     remove_all::<Issue>(ports, scope, issues).await?;
     let last = vec![
+        Write::delete(Key::PackageMappingTurn(partner.clone(), id.clone()), Expect::Any),
         Write::delete(Key::Settings(partner.clone(), id.clone()), Expect::Any),
         Write::delete(Key::Connection(partner.clone(), id.clone()), Expect::Any),
     ];

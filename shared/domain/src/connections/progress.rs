@@ -4,6 +4,7 @@ use super::overview::{Overview, overview};
 use super::record::{ConnectionStatus, FeatureState};
 use crate::actor::Scope;
 use crate::ids::{ConnectionId, PartnerId};
+use crate::packages::{self, Gate};
 use crate::ports::Ports;
 use crate::problem::Result;
 use crate::runs::RunState;
@@ -48,11 +49,18 @@ pub struct Progress {
 /// # Errors
 /// `not_found`.
 pub async fn setup_progress(ports: &Ports, scope: &Scope, partner: &PartnerId, id: &ConnectionId) -> Result<Progress> {
-    Ok(judge(&overview(ports, scope, partner, id).await?))
+    let of = overview(ports, scope, partner, id).await?;
+    let gate = match of.connection.has_feature("package_billing") {
+        true => Some(packages::gate(ports, scope, partner, id).await?),
+        false => None,
+    };
+    Ok(judge(&of, gate.as_ref()))
 }
 
-fn judge(of: &Overview) -> Progress {
-    let steps = vec![connected(of), permissions(of), billing_code(of), paired(of), quantities(of)];
+fn judge(of: &Overview, gate: Option<&Gate>) -> Progress {
+    let mut steps = vec![connected(of), permissions(of), billing_code(of), paired(of)];
+    steps.extend(gate.map(packages_mapped));
+    steps.push(quantities(of));
     let complete = steps.iter().all(|step| step.state == StepState::Done);
     Progress { steps, complete }
 }
@@ -119,6 +127,15 @@ fn paired(of: &Overview) -> ProgressStep {
         }
     };
     step("clients_paired", "Every client is paired with its contract line", true, state, detail)
+}
+
+fn packages_mapped(gate: &Gate) -> ProgressStep {
+    let (state, detail) = match (gate.asked, gate.missing.len()) {
+        (0, _) => (StepState::Todo, "No package is in use by a confirmed account with a contract yet.".to_owned()),
+        (asked, 0) => (StepState::Done, format!("{asked} packages are mapped, summed or excluded.")),
+        (_, missing) => (StepState::Todo, format!("{missing} to map or exclude: {}.", gate.names())),
+    };
+    step("packages_mapped", "Every package in use is mapped to a service", false, state, detail)
 }
 
 fn quantities(of: &Overview) -> ProgressStep {

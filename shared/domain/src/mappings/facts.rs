@@ -19,7 +19,7 @@ pub struct Remark {
 }
 
 impl Remark {
-    pub(super) fn new(code: Code, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into() }
     }
 }
@@ -204,7 +204,7 @@ pub(super) fn successors<'a>(
 }
 
 /// Whether a period's label means a month; `m` is what some databases answer.
-fn is_monthly(label: &str) -> bool {
+pub(crate) fn is_monthly(label: &str) -> bool {
     let label = label.trim().to_lowercase();
     label == "m" || label.starts_with("month")
 }

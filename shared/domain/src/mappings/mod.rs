@@ -35,6 +35,7 @@ pub use confirm::{BULK_CONFIRM_MAX, bulk_confirm, confirm, unmap};
 pub use context::Context;
 pub use csv::{COLUMNS, export, status_text};
 pub use csv_rows::{IMPORT_BYTES_MAX, IMPORT_ROWS_MAX};
+pub(crate) use facts::is_monthly;
 pub use facts::{ContractFacts, LineFacts, Remark};
 pub use import::{ImportOutcome, ImportRow, dry_run, start_import};
 pub use list::{AccountPage, AccountQuery, AccountRow, LineNow, StatusFilter, list_accounts};
@@ -47,4 +48,5 @@ pub use record::{
 pub use remap::remap;
 pub use runs::{MapMessage, work_on};
 pub use save::{LINES_MAX, SavedWithRemarks, Wanted, WantedLine, save};
+pub(crate) use theirs::Theirs;
 pub use watch::{Watched, watch};

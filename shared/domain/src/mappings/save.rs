@@ -35,7 +35,7 @@ pub struct WantedLine {
     pub package_id: PackageId,
     /// To which line.
     pub line: Option<LineRef>,
-    /// Overwrite Cost of this line; absent: the connection's.
+    /// Overwrite Cost of this line; absent: the package's, then the connection's.
     pub overwrite_cost: Option<bool>,
 }
 

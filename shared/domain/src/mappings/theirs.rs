@@ -39,9 +39,9 @@ const CONTRACT_FIELDS: &[&str] = &[
 
 /// A session with Autotask for the picker and the mapper. Close it.
 #[derive(Debug)]
-pub(super) struct Theirs<'a> {
+pub(crate) struct Theirs<'a> {
     context: Context<'a>,
-    pub(super) connection: Versioned<Connection>,
+    pub(crate) connection: Versioned<Connection>,
     pub(super) settings: Settings,
     pub(super) today: Today,
     session: Session,
@@ -57,7 +57,7 @@ pub(super) struct UnitsToday {
 
 impl<'a> Theirs<'a> {
     /// Opens a session. No call is made for a connection that needs new credentials.
-    pub(super) async fn open(context: Context<'a>) -> Result<Theirs<'a>> {
+    pub(crate) async fn open(context: Context<'a>) -> Result<Theirs<'a>> {
         Self::open_as(context, Mode::Background).await
     }
 
@@ -71,7 +71,7 @@ impl<'a> Theirs<'a> {
         Ok(Theirs { context, connection, settings, today: Today { date, zone }, session })
     }
 
-    pub(super) fn client(&self) -> &Client {
+    pub(crate) fn client(&self) -> &Client {
         &self.session.client
     }
 
@@ -81,18 +81,18 @@ impl<'a> Theirs<'a> {
     }
 
     /// Gives the slots back.
-    pub(super) async fn close(self) {
+    pub(crate) async fn close(self) {
         self.session.close().await;
     }
 
     /// A failure as the caller is told it; one about the credentials goes the way of all such.
-    pub(super) async fn told(&self, doing: &'static str, error: autotask::Error) -> Error {
+    pub(crate) async fn told(&self, doing: &'static str, error: autotask::Error) -> Error {
         tracing::warn!(connection.id = %self.connection.id, doing, %error, "Autotask did not do as asked");
         let Context { ports, scope, actor, .. } = self.context;
         autotask_session::settle(ports, scope, actor, &self.connection, error).await
     }
 
-    pub(super) async fn all<T: Entity>(&self, doing: &'static str, query: Query<T>) -> Result<Vec<T>> {
+    pub(crate) async fn all<T: Entity>(&self, doing: &'static str, query: Query<T>) -> Result<Vec<T>> {
         match query.all().await {
             Ok(rows) => Ok(rows),
             Err(error) => Err(self.told(doing, error).await),
@@ -100,7 +100,7 @@ impl<'a> Theirs<'a> {
     }
 
     /// What to say of a row that is not there: gone, or out of this API user's sight.
-    pub(super) async fn gone<T: Entity>(&self, code: Code, detail: String) -> Error {
+    pub(crate) async fn gone<T: Entity>(&self, code: Code, detail: String) -> Error {
         match sees_all::<T>(self.client()).await {
             Ok(true) => Error::problem(code, detail),
             Ok(false) => {
@@ -230,7 +230,7 @@ impl<'a> Theirs<'a> {
     }
 
     /// The ids of billing codes that mark a vendor's line.
-    pub(super) async fn vendor_codes(&self) -> Result<BTreeSet<i64>> {
+    pub(crate) async fn vendor_codes(&self) -> Result<BTreeSet<i64>> {
         let Context { ports, scope, .. } = self.context;
         let profile = load::<VendorProfile>(&*ports.storage, scope, &Key::VendorProfile).await?;
         let name = profile.map(|p| p.value.saas_billing_code).filter(|name| !name.is_empty());

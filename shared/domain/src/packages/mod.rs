@@ -1,14 +1,30 @@
 //! The vendor's packages on Autotask's contracts: which service a package is billed as, and what changed.
 
+mod catalogue;
 mod change;
 pub mod counting;
+mod gate;
 mod history;
+mod list;
 mod mapping;
+mod put;
 mod quantity;
+mod save;
 mod settle;
+mod shown;
+mod standing;
+mod target;
 
+pub use catalogue::{
+    CATALOGUE_MAX, CATALOGUE_Q_CHARS_MAX, CatalogueItem, CatalogueKind, NamedService, search_catalogue,
+};
 pub use change::{ChangeSource, ChangeState, PackageChange, PendingChange};
+pub use gate::{Gate, MissingPackage, gate};
 pub use history::{UsageHistory, prepaid, usage_history};
+pub use list::{InUse, PackageList, PackageRow, list_packages};
 pub use mapping::{CountRule, PackageMapping, QuantitySource, ServiceTarget};
+pub use put::{SavedPackage, unmap_package};
 pub use quantity::QuantityRule;
+pub use save::{RATIO_MAX, RULE_UNITS_MAX, SavedWithWarnings, WantedPackage, package_mapping, save_package};
 pub use settle::{Facts, Judged, judge, settle};
+pub use target::WantedTarget;

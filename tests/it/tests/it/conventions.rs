@@ -19,13 +19,15 @@ const ASKS_ONLY: &[&str] = &["POST /v1/zones/discover"];
 const VENDORS_OWN: &[&str] = &["PUT /v1/vendor/profile", "PUT /v1/packages/{package}"];
 /// Puts that are ordered by something of their own: the newest `as_of` stays.
 const ORDERED_OTHERWISE: &[&str] = &["PUT /v1/usage/{partner}/{account}/{package}"];
-/// Lists that are short by nature: at most a few connections, 50 companies, 200 lines, the contracts of one company,
-/// the lines of one contract; and a report that is read as a whole.
+/// Lists that are short by nature: at most a few connections, 50 companies or entries of the catalogue, 500 packages,
+/// 200 lines, the contracts of one company, the lines of one contract; and a report that is read as a whole.
 const SHORT_LISTS: &[&str] = &[
     "/v1/connections",
+    "/v1/connections/{cid}/autotask/catalogue",
     "/v1/connections/{cid}/autotask/companies",
     "/v1/connections/{cid}/autotask/companies/{company_id}/contracts",
     "/v1/connections/{cid}/autotask/contracts/{contract_id}/services",
+    "/v1/connections/{cid}/packages",
     "/v1/connections/{cid}/reconciliation",
     "/v1/vendor/lines",
 ];
@@ -249,6 +251,17 @@ async fn mappings(trail: &mut Trail, lines: &[Line]) {
     trail.drain().await;
 }
 
+/// What a person changes of what packages are billed as.
+async fn packages(trail: &mut Trail) {
+    const BILLING: Role = Role::PartnerBilling;
+    const OF: &str = "/v1/connections/{cid}/package-mappings/{package}";
+    let path = format!("C/package-mappings/{PACKAGE}");
+    let service = trail.world.service("Awareness", "4.00", "2.00");
+    let body = json!({"target": {"kind": "service", "id": service}});
+    trail.leaves(&format!("PUT {OF}"), BILLING, &path, body, 1).await;
+    trail.leaves(&format!("DELETE {OF}"), BILLING, &path, Value::Null, 1).await;
+}
+
 /// What a person starts and stops.
 async fn runs(trail: &mut Trail, lines: &[Line]) {
     const BILLING: Role = Role::PartnerBilling;
@@ -307,6 +320,7 @@ async fn every_change_leaves_one_row_of_the_audit_trail_and_its_repeat_none() {
     }
     vendors_side(&mut trail).await;
     mappings(&mut trail, &spare).await;
+    packages(&mut trail).await;
     runs(&mut trail, &lines).await;
     connection(&mut trail).await;
     let all: BTreeSet<String> = operations()
@@ -327,6 +341,8 @@ async fn a_change_of_an_outdated_version_changes_nothing_wherever_a_version_is_t
     let partner = &world.partner;
     let mapping = format!("C/company-mappings/{}", line.account);
     let account = format!("/v1/partners/{partner}/accounts/{}", line.account);
+    let package = format!("C/package-mappings/{PACKAGE}");
+    world.api(Role::PartnerBilling).put(&package, json!({"excluded": true})).await.assert_status(200);
     let (billing, admin, service) = (Role::PartnerBilling, Role::PartnerAdmin, Role::Service);
     let profile = json!({"integration_vendor": "Other", "support_address": "other@vendor.example"});
     for (role, method, path, body) in [
@@ -339,6 +355,8 @@ async fn a_change_of_an_outdated_version_changes_nothing_wherever_a_version_is_t
         (billing, "POST", format!("{mapping}/pause"), Value::Null),
         (billing, "POST", format!("{mapping}/remap"), json!({"to_contract_id": line.contract_id})),
         (billing, "DELETE", mapping.clone(), Value::Null),
+        (billing, "PUT", package.clone(), json!({"excluded": true})),
+        (billing, "DELETE", package.clone(), Value::Null),
         (service, "PUT", format!("/v1/partners/{partner}"), json!({"name": "Other", "time_zone": "UTC"})),
         (service, "PUT", format!("/v1/packages/{PACKAGE}"), json!({"name": "Other", "metric": "user"})),
         (service, "PUT", format!("/v1/partners/{partner}/packages"), json!({"packages": [PACKAGE]})),

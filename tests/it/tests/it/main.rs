@@ -19,6 +19,7 @@ mod map_function;
 mod one_machine;
 mod one_machine_http;
 mod openapi;
+mod packages;
 mod rules;
 #[path = "runs/mod.rs"]
 mod runs_function;

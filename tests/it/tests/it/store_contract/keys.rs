@@ -88,6 +88,7 @@ fn of_connection() -> impl Strategy<Value = Key> {
         (own(), -1..3_i64).prop_map(|((p, c), n)| Key::CompanyTaken(p, c, n)),
         (own(), line()).prop_map(|((p, c), l)| Key::LineTaken(p, c, l)),
         (own(), package()).prop_map(|((p, c), k)| Key::PackageMapping(p, c, k)),
+        own().prop_map(|(p, c)| Key::PackageMappingTurn(p, c)),
         (own(), -1..3_i64, line(), account()).prop_map(|((p, c), n, l, a)| Key::LineCreation(p, c, n, l, a)),
         (own(), account(), package()).prop_map(|((p, c), a, k)| Key::Dismissal(p, c, a, k)),
         own().prop_map(|(p, c)| Key::HealthReport(p, c)),
@@ -118,6 +119,7 @@ fn collection_of(key: &Key) -> Option<Collection> {
         | Key::SlotClaim(..)
         | Key::RunInput(..)
         | Key::PackageChange(..)
+        | Key::PackageMappingTurn(..)
         | Key::HealthReport(..)
         | Key::Budget(..)
         | Key::Slots(..)
