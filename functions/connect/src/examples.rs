@@ -41,12 +41,22 @@ pub(crate) fn settings() -> Value {
     json!({
         "priority": "primary", "features": ["seat_sync"], "email": null,
         "time_zone": "Europe/London", "billing_auto_sync": false,
-        "schedule": {"kind": "monthly", "day": 1, "hour": 0, "minute": 15, "enabled": true},
+        "schedule": {
+            "kind": "monthly", "day": 1, "weekday": "monday", "hour": 0, "minute": 15, "enabled": true,
+        },
         "approval_mode": "auto",
         "guards": {
-            "max_units": 25, "max_percent": 50, "hold_zero": true, "stop_run_percent": 30, "usage_max_age_hours": 48,
+            "max_units": 25, "max_percent": 50, "max_money": "250.00", "hold_zero": true, "stop_run_percent": 30,
+            "usage_max_age_hours": 48,
         },
         "drift": "overwrite", "overwrite_cost": false,
+        "effective_date": {
+            "increase": "period_start", "decrease": "period_start", "package_change_increase": "actual_date",
+            "package_change_decrease": "next_period",
+        },
+        "create_missing_lines": true, "initial_sync_gate": "in_use", "second_approver": false, "renewal": "propose",
+        "renewal_notice_days": 30,
+        "topologies": {"many_accounts_per_company": "off", "contract_per_package": false},
         "company_scope": {"types": ["Customer"], "active": true},
         "automap": {"email": true, "exact_name": false},
         "api_share_percent": 25, "pilot_accounts": [], "freeze": null, "kill_switch": false,

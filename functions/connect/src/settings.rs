@@ -4,7 +4,10 @@ use crate::{READERS, SETTERS, examples};
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use domain::connections::settings::{ApprovalMode, DriftPolicy, InvoiceReference};
+use domain::connections::settings::{
+    ApprovalMode, DriftPolicy, EffectiveFrom, InitialSyncGate, InvoiceReference, ManyAccounts, RenewalPolicy,
+    ScheduleKind, Weekday,
+};
 use domain::connections::{self, PatchedSettings, Priority};
 use domain::{ConnectionId, Role};
 use jiff::civil::Date;
@@ -17,12 +20,15 @@ use utoipa::ToSchema;
 /// When the seat sync runs.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ScheduleView {
-    /// Always `monthly`.
-    #[schema(example = "monthly")]
-    kind: &'static str,
-    /// Day of the month, 1 to 28.
+    /// `monthly`, `last_day` of each month, `weekly`, `daily`, or `manual`: only when a person starts it.
+    #[schema(value_type = String, example = "monthly")]
+    kind: ScheduleKind,
+    /// Day of the month, 1 to 28, where monthly.
     #[schema(example = 1)]
     day: i8,
+    /// Day of the week in English, where weekly.
+    #[schema(value_type = String, example = "monday")]
+    weekday: Weekday,
     /// Hour, 0 to 23, in the connection's time zone.
     #[schema(example = 0)]
     hour: i8,
@@ -43,6 +49,10 @@ pub(crate) struct GuardsView {
     /// A change by more per cent is held, where it is by more than 5 units.
     #[schema(example = 50)]
     max_percent: i64,
+    /// A line whose monthly invoice would change by more, either way, is held: a decimal string, 0 or more, at most 2
+    /// decimals, in the contract's currency; null where money is no guard.
+    #[schema(example = "250.00")]
+    max_money: Option<String>,
     /// A fall to 0 is held.
     #[schema(example = true)]
     hold_zero: bool,
@@ -52,6 +62,35 @@ pub(crate) struct GuardsView {
     /// An older count, in hours, is not written.
     #[schema(example = 48)]
     usage_max_age_hours: i64,
+}
+
+/// From when changes count: `period_start`, `actual_date` (Autotask prorates) or `next_period`. A date in a period that
+/// is posted already moves on to the next.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EffectiveDatesView {
+    /// More units, of counts.
+    #[schema(value_type = String, example = "period_start")]
+    increase: EffectiveFrom,
+    /// Fewer units, of counts.
+    #[schema(value_type = String, example = "period_start")]
+    decrease: EffectiveFrom,
+    /// More units, of package changes; both lines of a swap.
+    #[schema(value_type = String, example = "actual_date")]
+    package_change_increase: EffectiveFrom,
+    /// Fewer units, of package changes.
+    #[schema(value_type = String, example = "next_period")]
+    package_change_decrease: EffectiveFrom,
+}
+
+/// Shapes beyond one account, one company, one contract.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TopologiesView {
+    /// Several accounts mapped to one company: `off`, `sum` (into one line for each package) or `separate` (each has
+    /// lines of its own).
+    #[schema(value_type = String, example = "off")]
+    many_accounts_per_company: ManyAccounts,
+    /// One account over several contracts of its company, by package.
+    contract_per_package: bool,
 }
 
 /// Which companies the picker and auto-map offer.
@@ -101,7 +140,7 @@ pub(crate) struct SettingsView {
     /// "Enable Billing Auto Sync": package changes are pushed by themselves. Never gates the monthly sync.
     billing_auto_sync: bool,
     schedule: ScheduleView,
-    /// `auto` or `approve_all`.
+    /// `auto`, `approve_exceptions` or `approve_all`.
     #[schema(value_type = String, example = "auto")]
     approval_mode: ApprovalMode,
     guards: GuardsView,
@@ -110,6 +149,23 @@ pub(crate) struct SettingsView {
     drift: DriftPolicy,
     /// Where neither line nor package says.
     overwrite_cost: bool,
+    effective_date: EffectiveDatesView,
+    /// Whether a mapped package's missing line is added to the contract, by the initial sync and package changes; the
+    /// seat sync never adds one.
+    create_missing_lines: bool,
+    /// When the initial sync opens: `in_use` (every package in use by a confirmed account is mapped or excluded) or
+    /// `all_packages` (every package available to the partner).
+    #[schema(value_type = String, example = "in_use")]
+    initial_sync_gate: InitialSyncGate,
+    /// Whether what one person started or decided must be applied by another.
+    second_approver: bool,
+    /// Renewed contracts: `propose` the successor, or `auto_remap` where there is exactly one.
+    #[schema(value_type = String, example = "propose")]
+    renewal: RenewalPolicy,
+    /// How long before a mapped contract's end it is told, 1 to 180 days.
+    #[schema(example = 30)]
+    renewal_notice_days: i64,
+    topologies: TopologiesView,
     company_scope: CompanyScopeView,
     automap: AutomapView,
     /// Share of Autotask's hourly limit, in per cent.
@@ -136,8 +192,9 @@ impl From<PatchedSettings> for SettingsView {
             time_zone: s.time_zone,
             billing_auto_sync: s.billing_auto_sync,
             schedule: ScheduleView {
-                kind: "monthly",
+                kind: s.schedule.kind,
                 day: s.schedule.day,
+                weekday: s.schedule.weekday,
                 hour: s.schedule.hour,
                 minute: s.schedule.minute,
                 enabled: s.schedule.enabled,
@@ -146,12 +203,28 @@ impl From<PatchedSettings> for SettingsView {
             guards: GuardsView {
                 max_units: s.guards.max_units,
                 max_percent: s.guards.max_percent,
+                max_money: s.guards.max_money.map(|money| money.to_string()),
                 hold_zero: s.guards.hold_zero,
                 stop_run_percent: s.guards.stop_run_percent,
                 usage_max_age_hours: s.guards.usage_max_age_hours,
             },
             drift: s.drift,
             overwrite_cost: s.overwrite_cost,
+            effective_date: EffectiveDatesView {
+                increase: s.effective_date.increase,
+                decrease: s.effective_date.decrease,
+                package_change_increase: s.effective_date.package_change_increase,
+                package_change_decrease: s.effective_date.package_change_decrease,
+            },
+            create_missing_lines: s.create_missing_lines,
+            initial_sync_gate: s.initial_sync_gate,
+            second_approver: s.second_approver,
+            renewal: s.renewal,
+            renewal_notice_days: s.renewal_notice_days,
+            topologies: TopologiesView {
+                many_accounts_per_company: s.topologies.many_accounts_per_company,
+                contract_per_package: s.topologies.contract_per_package,
+            },
             company_scope: CompanyScopeView { types: s.company_scope.types, active: s.company_scope.active },
             automap: AutomapView { email: s.automap.email, exact_name: s.automap.exact_name },
             api_share_percent: s.api_share_percent,
@@ -187,7 +260,8 @@ pub(crate) async fn get_settings(
 /// Changes settings by JSON merge patch; null brings a default back
 ///
 /// `partner_billing` may change `billing_auto_sync`, `approval_mode`, `guards`, `drift`, `overwrite_cost`,
-/// `pilot_accounts`, `freeze` and `kill_switch`; `partner_admin` everything.
+/// `effective_date`, `create_missing_lines`, `initial_sync_gate`, `renewal`, `renewal_notice_days`, `pilot_accounts`,
+/// `freeze` and `kill_switch`; `partner_admin` everything.
 #[utoipa::path(
     patch,
     path = "/v1/connections/{cid}/settings",
@@ -214,20 +288,10 @@ pub(crate) async fn patch_settings(
     if caller.role() == Role::PartnerAdmin {
         caller.require_main()?;
     }
-    let mut patch = patch.read()?;
-    drop_constant(&mut patch);
+    let patch = patch.read()?;
     let scope = caller.scope()?;
     let done =
         connections::patch_settings(&app.ports, &scope, caller.actor(), caller.partner()?, &cid, version, &patch)
             .await?;
     Ok((etag(done.v), Json(SettingsView::from(done))))
-}
-
-/// A caller who sends back what it read sends the schedule's constant kind too.
-fn drop_constant(patch: &mut Map<String, Value>) {
-    if let Some(schedule) = patch.get_mut("schedule").and_then(Value::as_object_mut)
-        && schedule.get("kind").is_some_and(|kind| kind == "monthly")
-    {
-        schedule.remove("kind");
-    }
 }

@@ -7,6 +7,7 @@ use autotask::HostPolicy;
 use domain::connections::settings::SettingsRecord;
 use domain::connections::{self, NewConnection, SEAT_SYNC_JOB, Schedule, Settings};
 use domain::ports::{Config, SecretName, Secrets};
+use domain::records::Key;
 use domain::vendor::{Partner, VendorProfile};
 use domain::{Actor, ConnectionId, PartnerId, calendar};
 use jiff::Timestamp;
@@ -199,7 +200,10 @@ async fn resettle(world: &World, mut settings: Settings, changes: Vec<ChangeSett
     changes.into_iter().for_each(|change| change(&mut settings));
     let (partner, connection) = (world.partner.clone(), world.connection.clone());
     let due_at = calendar::next_slot(&settings.schedule, &settings.zone(), world.clock.now());
-    let job = SEAT_SYNC_JOB.to_owned();
-    world.put(&Schedule { partner: partner.clone(), connection: connection.clone(), job, due_at }).await;
+    let (of, job) = (connection.clone(), SEAT_SYNC_JOB.to_owned());
+    match due_at {
+        Some(due_at) => world.put(&Schedule { partner: partner.clone(), connection: of, job, due_at }).await,
+        None => world.remove(Key::Schedule(partner.clone(), of, job)).await,
+    }
     world.put(&SettingsRecord { partner, connection, settings, auto_sync_since: None }).await;
 }

@@ -132,6 +132,15 @@ impl World {
         self.ports().storage.write(&self.system_scope(), vec![write]).await.unwrap();
     }
 
+    /// Deletes a record, whether it is there or not.
+    ///
+    /// # Panics
+    /// If storage does not take it.
+    pub async fn remove(&self, key: Key) {
+        let write = Write::delete(key, Expect::Any);
+        self.ports().storage.write(&self.system_scope(), vec![write]).await.unwrap();
+    }
+
     /// Reads a record.
     ///
     /// # Panics

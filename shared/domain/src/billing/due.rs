@@ -7,7 +7,7 @@ use crate::connections::{Connection, ConnectionStatus, Schedule, Settings, load_
 use crate::issues::{self, Subject};
 use crate::ports::{Order, PageRequest, Ports, Read, StorageError};
 use crate::problem::{Code, Error, Result};
-use crate::records::{Collection, Key, SHARDS, Versioned, load, load_page};
+use crate::records::{Collection, Expect, Key, Record, SHARDS, Versioned, Write, load, load_page};
 use crate::runs::{self, StartRun, Trigger};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -86,10 +86,10 @@ async fn one(
             false => Ok(()),
         };
     }
-    let slot = latest_slot(&settings.schedule, &settings.zone(), now).max(schedule.due_at);
-    if !wanted {
+    let latest = latest_slot(&settings.schedule, &settings.zone(), now);
+    let Some(slot) = latest.map(|slot| slot.max(schedule.due_at)).filter(|_| wanted) else {
         return advance(ports, &scope, &schedule, &settings, now).await;
-    }
+    };
     if now.duration_since(slot) > CATCH_UP_MAX {
         ticked.missed += 1;
         missed(ports, &scope, actor, &connection, slot).await?;
@@ -136,7 +136,7 @@ async fn ask_ahead(
     Ok(change.event("usage.requested", data)?.commit(scope).await?)
 }
 
-/// Moves a schedule on to its next slot. Somebody else's doing so is as good.
+/// Moves a schedule on to its next slot, or ends it where there is none. Somebody else's doing so is as good.
 async fn advance(
     ports: &Ports,
     scope: &Scope,
@@ -144,9 +144,11 @@ async fn advance(
     settings: &Settings,
     now: Timestamp,
 ) -> Result<()> {
-    let mut next = schedule.value.clone();
-    next.due_at = next_slot(&settings.schedule, &settings.zone(), now);
-    match ports.storage.write(scope, vec![crate::records::Write::replace(&next, schedule.v)?]).await {
+    let write = match next_slot(&settings.schedule, &settings.zone(), now) {
+        Some(due_at) => Write::replace(&Schedule { due_at, ..schedule.value.clone() }, schedule.v)?,
+        None => Write::delete(schedule.key(), Expect::Version(schedule.v)),
+    };
+    match ports.storage.write(scope, vec![write]).await {
         Ok(()) | Err(StorageError::Conflict { .. }) => Ok(()),
         Err(error) => Err(error.into()),
     }

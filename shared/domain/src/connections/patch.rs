@@ -21,6 +21,11 @@ pub const PATCH_BILLING_KEYS: &[&str] = &[
     "guards",
     "drift",
     "overwrite_cost",
+    "effective_date",
+    "create_missing_lines",
+    "initial_sync_gate",
+    "renewal",
+    "renewal_notice_days",
     "pilot_accounts",
     "freeze",
     "kill_switch",
@@ -34,6 +39,10 @@ const COMPANY_TYPES_MAX: usize = 50;
 const UNITS_BOUND_MAX: i64 = 1_000_000;
 /// Largest bound of a change in per cent: a hundredfold.
 const PERCENT_BOUND_MAX: i64 = 10_000;
+/// Decimal places of a bound in money: cents.
+const MONEY_PLACES_MAX: u32 = 2;
+/// Longest notice of a contract's end, in days: half a year, and a month ahead is usual.
+const RENEWAL_NOTICE_MAX: i64 = 180;
 /// Oldest count that may be allowed, in hours: a year.
 const USAGE_AGE_MAX: i64 = 24 * 366;
 
@@ -282,7 +291,11 @@ fn check_ranges(settings: &Settings, errors: &mut Vec<FieldError>) {
     range("/guards/max_percent", guards.max_percent, 0, PERCENT_BOUND_MAX);
     range("/guards/stop_run_percent", guards.stop_run_percent, 0, 100);
     range("/guards/usage_max_age_hours", guards.usage_max_age_hours, 1, USAGE_AGE_MAX);
+    range("/renewal_notice_days", settings.renewal_notice_days, 1, RENEWAL_NOTICE_MAX);
     range("/api_share_percent", settings.api_share_percent, 1, 100);
+    if guards.max_money.is_some_and(|money| money.is_sign_negative() || money.normalize().scale() > MONEY_PLACES_MAX) {
+        errors.push(error("/guards/max_money", "must be 0 or more, with at most 2 decimals"));
+    }
     if jiff::tz::TimeZone::get(&settings.time_zone).is_err() {
         errors.push(error("/time_zone", "is no IANA time zone, such as Europe/London"));
     }
@@ -362,6 +375,65 @@ mod tests {
     }
 
     #[test]
+    fn a_bound_in_money_is_text_with_cents_and_goes_again() {
+        let (_, bound) = patched(json!({"guards": {"max_money": "250.50"}})).unwrap();
+        assert_eq!(serde_json::to_value(&bound).unwrap()["guards"]["max_money"], "250.50");
+        let (_, none) = merged(&head(), &bound, json!({"guards": {"max_money": null}}).as_object().unwrap()).unwrap();
+        assert_eq!(none, Settings::default());
+        for money in ["0", "0.00", "1000000.10", "3.10000"] {
+            assert!(patched(json!({"guards": {"max_money": money}})).is_ok(), "{money}");
+        }
+        for money in [json!("-0.01"), json!("0.001"), json!("much"), json!(250.5), json!(250), json!(""), json!([1])] {
+            assert_eq!(pointers(json!({"guards": {"max_money": money}})), ["/guards/max_money"], "{money}");
+        }
+    }
+
+    #[test]
+    fn each_setting_of_package_billing_is_checked_where_it_stands() {
+        let good = json!({
+            "schedule": {"kind": "weekly", "weekday": "friday"},
+            "effective_date": {"increase": "actual_date", "package_change_decrease": "period_start"},
+            "topologies": {"many_accounts_per_company": "sum", "contract_per_package": true},
+            "renewal": "auto_remap", "renewal_notice_days": 180, "initial_sync_gate": "all_packages",
+            "second_approver": true, "create_missing_lines": false,
+        });
+        let (_, settings) = patched(good.clone()).unwrap();
+        for (key, value) in good.as_object().unwrap() {
+            let taken = &serde_json::to_value(&settings).unwrap()[key];
+            let leaves = value.as_object().into_iter().flatten();
+            assert!(leaves.clone().all(|(leaf, value)| taken[leaf] == *value), "{key}");
+            assert!(value.is_object() || taken == value, "{key}");
+        }
+        // What was not named stays.
+        assert_eq!(settings.effective_date.decrease, Settings::default().effective_date.decrease);
+        let mut told = pointers(json!({
+            "schedule": {"kind": "hourly", "weekday": "someday"},
+            "effective_date": {"increase": "now", "sometimes": "actual_date"},
+            "topologies": {"many_accounts_per_company": true, "contract_per_package": "yes"},
+            "renewal": "ignore", "renewal_notice_days": 0, "initial_sync_gate": 1, "second_approver": "me",
+            "create_missing_lines": "never",
+        }));
+        told.sort_unstable();
+        assert_eq!(
+            told,
+            [
+                "/create_missing_lines",
+                "/effective_date/increase",
+                "/effective_date/sometimes",
+                "/initial_sync_gate",
+                "/renewal",
+                "/renewal_notice_days",
+                "/schedule/kind",
+                "/schedule/weekday",
+                "/second_approver",
+                "/topologies/contract_per_package",
+                "/topologies/many_accounts_per_company",
+            ]
+        );
+        assert_eq!(pointers(json!({"renewal_notice_days": 181})), ["/renewal_notice_days"]);
+    }
+
+    #[test]
     fn a_freeze_window_is_set_changed_and_lifted() {
         let (_, frozen) = patched(json!({"freeze": {"from": "2026-12-24", "to": "2027-01-02"}})).unwrap();
         let longer = json!({"freeze": {"to": "2027-01-05"}});
@@ -382,5 +454,12 @@ mod tests {
         let refused = check_role(Role::PartnerBilling, beyond.as_object().unwrap()).unwrap_err();
         assert_eq!(refused.code(), Some(Code::ForbiddenRole));
         assert!(check_role(Role::PartnerAdmin, beyond.as_object().unwrap()).is_ok());
+        for key in ["effective_date", "create_missing_lines", "renewal", "renewal_notice_days", "initial_sync_gate"] {
+            assert!(check_role(Role::PartnerBilling, json!({key: null}).as_object().unwrap()).is_ok(), "{key}");
+        }
+        // Who must agree, where the connection stands, and when it runs.
+        for key in ["second_approver", "topologies", "schedule", "features", "time_zone"] {
+            assert!(check_role(Role::PartnerBilling, json!({key: null}).as_object().unwrap()).is_err(), "{key}");
+        }
     }
 }

@@ -28,13 +28,15 @@ pub(super) fn rewrite(
     now: Timestamp,
     moved: bool,
 ) -> Result<Option<Write>> {
-    let wanted = connection.has_feature(SEAT_SYNC_JOB) && settings.schedule.enabled;
+    let due_at = match wanted(connection, settings) {
+        true => due(present.map(|found| found.value.due_at), settings, now, moved),
+        false => None,
+    };
     let expect = present.map_or(Expect::Absent, |found| Expect::Version(found.v));
-    match (wanted, present) {
-        (false, None) => Ok(None),
-        (false, Some(_)) => Ok(Some(Write::delete(key(connection), expect))),
-        (true, _) => {
-            let due_at = due(present.map(|found| found.value.due_at), settings, now, moved);
+    match (due_at, present) {
+        (None, None) => Ok(None),
+        (None, Some(_)) => Ok(Some(Write::delete(key(connection), expect))),
+        (Some(due_at), _) => {
             if present.is_some_and(|found| found.value.due_at == due_at) {
                 return Ok(None);
             }
@@ -45,18 +47,22 @@ pub(super) fn rewrite(
 
 /// The schedule of a new connection.
 pub(super) fn first(connection: &Connection, settings: &Settings, now: Timestamp) -> Result<Option<Schedule>> {
-    let wanted = connection.has_feature(SEAT_SYNC_JOB) && settings.schedule.enabled;
-    Ok(wanted.then(|| fresh(connection, due(None, settings, now, true))))
+    let due_at = if wanted(connection, settings) { due(None, settings, now, true) } else { None };
+    Ok(due_at.map(|due_at| fresh(connection, due_at)))
 }
 
-/// The slot to keep or to take. One that has come and can still be made up for stays; one that is further
-/// back is given up for the next.
-fn due(present: Option<Timestamp>, settings: &Settings, now: Timestamp, moved: bool) -> Timestamp {
-    let next = || next_slot(&settings.schedule, &settings.zone(), now);
+fn wanted(connection: &Connection, settings: &Settings) -> bool {
+    connection.has_feature(SEAT_SYNC_JOB) && settings.schedule.enabled
+}
+
+/// The slot to keep or to take; none where nothing runs by itself. One that has come and can still be made up for
+/// stays; one that is further back is given up for the next.
+fn due(present: Option<Timestamp>, settings: &Settings, now: Timestamp, moved: bool) -> Option<Timestamp> {
+    let next = next_slot(&settings.schedule, &settings.zone(), now)?;
     match present {
-        Some(slot) if slot <= now && now.duration_since(slot) <= CATCH_UP_MAX => slot,
-        Some(slot) if slot > now && !moved => slot,
-        _ => next(),
+        Some(slot) if slot <= now && now.duration_since(slot) <= CATCH_UP_MAX => Some(slot),
+        Some(slot) if slot > now && !moved => Some(slot),
+        _ => Some(next),
     }
 }
 
@@ -75,6 +81,7 @@ pub(super) fn key(connection: &Connection) -> Key {
 
 #[cfg(test)]
 mod tests {
+    use super::super::settings::ScheduleKind;
     use super::*;
 
     fn at(text: &str) -> Timestamp {
@@ -91,10 +98,20 @@ mod tests {
             ("2026-12-02T10:00:00Z", true, "2026-12-01T00:15:00Z"),
             ("2026-12-04T00:16:00Z", false, "2027-01-01T00:15:00Z"),
         ] {
-            assert_eq!(due(Some(slot), &settings, at(now), moved), at(wanted), "{now}");
+            assert_eq!(due(Some(slot), &settings, at(now), moved), Some(at(wanted)), "{now}");
         }
         let mut later = Settings::default();
         later.schedule.day = 5;
-        assert_eq!(due(Some(slot), &later, at("2026-11-20T00:00:00Z"), true), at("2026-12-05T00:15:00Z"));
+        assert_eq!(due(Some(slot), &later, at("2026-11-20T00:00:00Z"), true), Some(at("2026-12-05T00:15:00Z")));
+    }
+
+    #[test]
+    fn a_schedule_that_only_people_start_has_no_slot_to_keep_or_to_take() {
+        let mut settings = Settings::default();
+        settings.schedule.kind = ScheduleKind::Manual;
+        let slot = at("2026-12-01T00:15:00Z");
+        for (present, now) in [(None, "2026-11-20T00:00:00Z"), (Some(slot), "2026-12-01T01:00:00Z")] {
+            assert_eq!(due(present, &settings, at(now), true), None, "{now}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! A connection's settings with their defaults.
 
+use crate::decoding::decimal_text;
 use crate::ids::{AccountId, ConnectionId, PartnerId};
 use crate::records::{Key, Record};
 use jiff::Timestamp;
@@ -39,6 +40,20 @@ pub enum Weekday {
     Sunday,
 }
 
+impl From<Weekday> for jiff::civil::Weekday {
+    fn from(day: Weekday) -> Self {
+        match day {
+            Weekday::Monday => Self::Monday,
+            Weekday::Tuesday => Self::Tuesday,
+            Weekday::Wednesday => Self::Wednesday,
+            Weekday::Thursday => Self::Thursday,
+            Weekday::Friday => Self::Friday,
+            Weekday::Saturday => Self::Saturday,
+            Weekday::Sunday => Self::Sunday,
+        }
+    }
+}
+
 /// When the seat sync runs: the connection's own day, hour and zone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -73,6 +88,7 @@ pub struct Guards {
     pub max_percent: i64,
     /// A line whose monthly invoice would change by more than this, either way, is held; in the contract's currency.
     /// None: money is no guard.
+    #[serde(deserialize_with = "decimal_text")]
     pub max_money: Option<Decimal>,
     /// A fall to 0 is held.
     pub hold_zero: bool,

@@ -115,8 +115,7 @@ async fn a_month_begins_with_the_newest_count_from_before_it_also_when_that_come
 async fn a_count_from_before_days_were_kept_is_put_into_its_day_with_the_next() {
     let world = world_in("UTC").await;
     tell(&world, 12, "2026-11-03T08:00:00Z").await;
-    let drop = domain::records::Write::delete(key(&world, "2026-11-01"), domain::records::Expect::Any);
-    world.ports().storage.write(&world.system_scope(), vec![drop]).await.unwrap();
+    world.remove(key(&world, "2026-11-01")).await;
     tell(&world, 13, "2026-11-05T08:00:00Z").await;
     assert_eq!(month(&world, "2026-11-01").await, Some((1, None, vec![(3, 12, 12), (5, 13, 13)])));
 }
