@@ -129,3 +129,18 @@ pub(crate) fn usage_history() -> Value {
         ],
     })
 }
+
+pub(crate) fn health() -> Value {
+    json!({
+        "checked_at": "2026-11-28T09:05:40Z", "slot": "2026-12-01T00:15:00Z", "score": 98,
+        "counts": {"lines": 60, "ready": 59, "blocking": 1, "warnings": 0},
+        "findings": [{
+            "code": "contract_ending", "subject": {"kind": "account", "id": "acc_0007", "name": "Umbrella"},
+            "words": "Umbrella (acc_0007): the contract Managed services 2026 (881) ends on 2026-11-30.",
+            "effect": "Until its end it is billed as ever; after it nothing is.",
+            "action": "Renew or extend the contract in Autotask, then map the account to the successor.",
+            "fix": null, "severity": "blocking",
+        }],
+        "findings_left_out": 0, "accounts_left_out": 0, "autotask_calls": 21,
+    })
+}

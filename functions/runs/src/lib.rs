@@ -2,6 +2,7 @@
 
 mod acts;
 mod examples;
+mod health;
 mod lines;
 mod reconciliation;
 mod reports;
@@ -29,6 +30,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(reconciliation::get_reconciliation))
         .routes(routes!(reconciliation::reconciliation_csv))
         .routes(routes!(usage_history::get_usage_history))
+        .routes(routes!(health::get_health))
+        .routes(routes!(health::run_health))
         .routes(routes!(vendor_lines::find_lines))
 }
 

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 use domain::connections::{Connection, probe_one, sweep_secrets};
+use domain::health::{self, HealthMessage};
 use domain::ids::{ConnectionId, PartnerId};
 use domain::mappings::{self, Context, Watched};
 use domain::ports::{Deadline, Order, PageRequest, QueueError, QueueName, Read};
@@ -21,12 +22,13 @@ const PUT_OFF_MAX: u32 = 8;
 /// For how long it is put off each time.
 const PUT_OFF: Duration = Duration::from_secs(900);
 
-/// What the worker's queue carries: a run to take up, or a connection to probe or to watch.
+/// What the worker's queue carries: a run to take up, or a connection to probe, to watch or to check before its run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Message {
     Probe(ProbeMessage),
     Watch(WatchMessage),
+    Health(HealthMessage),
     Run(WorkMessage),
 }
 
@@ -81,6 +83,11 @@ pub async fn tick(app: &App, tick: Tick, _deadline: &dyn Deadline) -> domain::Re
                 |partner, connection| Message::Watch(WatchMessage { partner, connection, watch: true, put_off: 0 });
             send_to_all(app, &scope, message).await
         }
+        "health" => {
+            let sent = health::send_due(&app.ports, &scope, tick.time).await?;
+            tracing::info!(connections = sent, "asked for checks before the next run");
+            Ok(())
+        }
         "secrets-sweep" => {
             let deleted = sweep_secrets(&app.ports, &scope).await?;
             tracing::info!(deleted, "swept secrets that no connection names");
@@ -110,6 +117,18 @@ pub async fn work(app: &App, body: &str, deadline: &dyn Deadline) -> domain::Res
         Message::Watch(message) => {
             let Some(scope) = scope.narrow(&message.partner) else { return Ok(()) };
             watch_one(app, &scope, message).await
+        }
+        Message::Health(message) => {
+            let Some(scope) = scope.narrow(&message.partner) else { return Ok(()) };
+            let actor = Actor::system("schedule:health", message.health_for.to_string());
+            match health::check_slot(&app.ports, &scope, &actor, &message).await {
+                // The next hour's tick asks for it again.
+                Err(Error::Problem(problem)) => {
+                    tracing::warn!(connection.id = %message.connection, code = problem.code.as_str(), "the check is put off");
+                    Ok(())
+                }
+                other => other,
+            }
         }
     }
 }

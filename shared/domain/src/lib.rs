@@ -8,6 +8,7 @@ pub mod calendar;
 pub mod change;
 pub mod connections;
 pub mod decoding;
+pub mod health;
 pub mod ids;
 pub mod issues;
 pub mod mappings;

@@ -107,6 +107,8 @@ codes! {
     RunPartial = "run_partial": "Some lines of the run were not done.", "The other lines are right.", "Look at the failed lines and retry those.";
     RunMissed = "run_missed": "A scheduled run did not happen in time.", "Units are as the last run left them.", "Run the sync now.";
     AlreadyRunning = "already_running": "A run of this connection is under way.", "Nothing was changed by this request.", "Wait for the run named in the answer.";
+    PackageChangePending = "package_change_pending": "A package change is not pushed yet.", "The lines are as they were before the change.", "Use Sync now, or put right what the change waits for.";
+    ApprovalWaiting = "approval_waiting": "A run waits for somebody's approval.", "What it holds is not written until then.", "Look at the run and apply, adjust or dismiss what it holds.";
     AutoSyncOff = "auto_sync_off": "Automatic billing sync is off.", "The change is recorded and not pushed.", "Use Sync now, or switch automatic sync on.";
     Superseded = "superseded": "A newer count was already written to this line.", "The line has the newer count's units.", "Nothing.";
     RunNotWritable = "run_not_writable": "The run is not in a state that allows this.", "Nothing was changed.", "Look at the run's state.";

@@ -9,11 +9,12 @@ use std::time::Duration;
 use utoipa_axum::router::OpenApiRouter;
 
 /// The schedules and how often each fires.
-pub const JOBS: [(&str, Duration); 5] = [
+pub const JOBS: [(&str, Duration); 6] = [
     ("seat-sync", Duration::from_secs(3_600)),
     ("sweep", Duration::from_secs(300)),
     ("probe", Duration::from_secs(86_400)),
     ("watch", Duration::from_secs(86_400)),
+    ("health", Duration::from_secs(3_600)),
     ("secrets-sweep", Duration::from_secs(86_400)),
 ];
 

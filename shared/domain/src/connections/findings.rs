@@ -184,7 +184,7 @@ impl Findings {
         (!lacking.is_empty()).then(|| format!("{}.", lacking.join("; ")))
     }
 
-    pub(super) fn billing_code_words(&self) -> String {
+    pub(crate) fn billing_code_words(&self) -> String {
         format!("There is no active recurring-service billing code named \"{}\".", self.billing_code)
     }
 

@@ -67,7 +67,7 @@ pub async fn probe_permissions(
 
 /// Probes with the stored credentials; a 401 is looked after once. A database that was moved is probed again in its
 /// new zone.
-pub(super) async fn look(
+pub(crate) async fn look(
     ports: &Ports,
     scope: &Scope,
     actor: &Actor,

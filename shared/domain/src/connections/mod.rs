@@ -27,6 +27,7 @@ pub use disconnect::{Keep, disconnect};
 pub use findings::{Findings, Warning};
 pub use guide::{GUIDE_PROFILES, Guide, GuideField, GuideStep, Never, guide};
 pub use input::NewConnection;
+pub(crate) use lifecycle::look;
 pub use lifecycle::{Tested, pause, probe_permissions, resume, test};
 pub use matrix::{MATRIX, MatrixRow, Right};
 pub use overview::{Counters, Overview, list, overview};

@@ -39,6 +39,7 @@ pub(crate) use facts::is_monthly;
 pub use facts::{ContractFacts, LineFacts, Remark};
 pub use import::{ImportOutcome, ImportRow, dry_run, start_import};
 pub use list::{AccountPage, AccountQuery, AccountRow, LineNow, StatusFilter, list_accounts};
+pub(crate) use look::look;
 pub use pause::set_paused;
 pub use put::Saved;
 pub use record::{
@@ -48,5 +49,6 @@ pub use record::{
 pub use remap::remap;
 pub use runs::{MapMessage, work_on};
 pub use save::{LINES_MAX, SavedWithRemarks, Wanted, WantedLine, save};
+pub(crate) use standing::{Standing, Trouble, is_watched, standing};
 pub(crate) use theirs::Theirs;
 pub use watch::{Watched, watch};

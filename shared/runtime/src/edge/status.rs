@@ -43,6 +43,8 @@ pub fn status(code: Code) -> StatusCode {
         | C::RunPartial
         | C::RunMissed
         | C::AlreadyRunning
+        | C::PackageChangePending
+        | C::ApprovalWaiting
         | C::AutoSyncOff
         | C::Superseded
         | C::RunNotWritable

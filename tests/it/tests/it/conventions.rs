@@ -271,6 +271,8 @@ async fn runs(trail: &mut Trail, lines: &[Line]) {
     let waiting = trail.leaves(&start, BILLING, "C/runs", preview.clone(), 1).await;
     let path = format!("C/runs/{}/cancel", waiting.json["run_id"].as_str().unwrap());
     trail.leaves(&format!("POST {RUNS}/{{rid}}/cancel"), BILLING, &path, Value::Null, 1).await;
+    let health = "POST /v1/connections/{cid}/health/run";
+    trail.leaves(health, BILLING, "C/health/run", Value::Null, 1).await;
     trail.world.usage(&lines[0], 60).await;
     let planned = trail.leaves(&start, BILLING, "C/runs", preview, 1).await;
     trail.drain().await;

@@ -11,6 +11,7 @@ mod canary;
 mod connect_function;
 mod conventions;
 mod edge;
+mod health;
 mod hostile;
 #[path = "intake.rs"]
 mod intake_function;

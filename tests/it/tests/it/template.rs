@@ -475,6 +475,7 @@ fn the_schedules_fire_the_jobs_that_the_dispatcher_knows() {
         ("sweep", "rate(5 minutes)"),
         ("probe", "cron(40 3 * * ? *)"),
         ("watch", "cron(20 2 * * ? *)"),
+        ("health", "cron(5 * * * ? *)"),
         ("secrets-sweep", "cron(50 4 * * ? *)"),
     ];
     assert_eq!(jobs, expected.map(|(job, when)| (job.to_owned(), when.to_owned())).into());

@@ -44,6 +44,8 @@ const STATUSES: &[(u16, &[&str])] = &[
             "run_partial",
             "run_missed",
             "already_running",
+            "package_change_pending",
+            "approval_waiting",
             "auto_sync_off",
             "superseded",
             "run_not_writable",
