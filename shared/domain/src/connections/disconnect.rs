@@ -13,7 +13,7 @@ use crate::packages::PackageMapping;
 use crate::ports::{Order, PageRequest, Ports, Read, SecretName};
 use crate::problem::{Code, Error, Problem, Result};
 use crate::records::{Collection, Expect, Key, Record, WRITES_MAX, Write, load_all, load_page};
-use crate::runs::{Run, RunState};
+use crate::runs::{Dismissal, Run, RunState};
 use crate::units::{SETTLE, UnitLine};
 use serde_json::json;
 
@@ -112,6 +112,7 @@ pub(super) async fn drop_mappings(ports: &Ports, scope: &Scope, partner: &Partne
     remove_all::<CompanyTaken>(ports, scope, of(Collection::CompaniesTaken)).await?;
     remove_all::<Mapping>(ports, scope, of(Collection::Mappings)).await?;
     remove_all::<PackageMapping>(ports, scope, of(Collection::PackageMappings)).await?;
+    remove_all::<Dismissal>(ports, scope, of(Collection::Dismissals)).await?;
     remove_all::<UnitLine>(ports, scope, of(Collection::UnitLines)).await
 }
 

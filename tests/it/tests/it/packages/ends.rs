@@ -1,8 +1,26 @@
 //! What becomes of package mappings when a connection ends or begins anew.
 
 use super::*;
+use domain::AccountId;
+use domain::records::Record;
+use domain::runs::{Dismissal, Period};
 use simulator::DatabaseSpec;
 use testkit::{INTEGRATION_CODE, SECRET, USERNAME};
+
+fn dismissal(of: &Catalogue) -> Dismissal {
+    let day = |text: &str| text.parse().unwrap();
+    Dismissal {
+        partner: of.world.partner.clone(),
+        connection: of.world.connection.clone(),
+        account: AccountId::new("a1").unwrap(),
+        package: PackageId::new("p1").unwrap(),
+        period: Period { start: day("2026-11-01"), end: day("2026-11-30") },
+        who: "somebody".to_owned(),
+        role: Role::PartnerBilling,
+        note: None,
+        at: of.world.clock.now(),
+    }
+}
 
 #[tokio::test]
 async fn the_end_of_a_connection_takes_the_package_mappings_unless_they_are_kept() {
@@ -10,8 +28,11 @@ async fn the_end_of_a_connection_takes_the_package_mappings_unless_they_are_kept
         let of = Catalogue::new().await;
         of.map("p1", of.training).await;
         of.save("p2", into("p1")).await.assert_status(200);
+        let dismissed = dismissal(&of);
+        of.world.put(&dismissed).await;
         of.world.api(Role::PartnerAdmin).delete(path).await.assert_status(204);
         assert_eq!(of.mappings().await.len(), left, "{path}");
+        assert_eq!(of.world.load::<Dismissal>(&dismissed.key()).await.is_some(), left > 0, "{path}");
         let turn = Key::PackageMappingTurn(of.world.partner.clone(), of.world.connection.clone());
         let found = of.world.ports().storage.get(&of.world.scope(), &turn, domain::ports::Read::Strong).await.unwrap();
         assert_eq!(found.is_some(), left > 0, "{path}");

@@ -4,6 +4,8 @@ use super::*;
 use domain::change::AuditRow;
 use domain::packages::{QuantityRule, QuantitySource};
 use jiff::SignedDuration;
+use local::host::KillScope;
+use simulator::{Fault, FaultKind, Match};
 
 #[tokio::test]
 async fn a_package_is_mapped_to_a_service_and_saving_it_again_writes_nothing() {
@@ -272,4 +274,26 @@ async fn nothing_is_read_or_saved_where_the_connection_cannot_be_used() {
     of.world.sim.set_secret(of.world.ci, "another").unwrap();
     of.save("p1", to(of.training)).await.assert_problem(422, "credentials_invalid");
     assert!(of.mapping("p1").await.unwrap().excluded, "as it was");
+}
+
+#[tokio::test]
+async fn a_save_that_autotask_does_not_answer_or_that_is_killed_saves_nothing_and_can_be_repeated() {
+    let of = Catalogue::new().await;
+    let away = FaultKind::Status { status: 503, body: json!({}) };
+    of.world.sim.add_fault(Fault::new(Match::new("POST", "*Services/query"), away));
+    for _ in 0..2 {
+        of.save("p1", to(of.training)).await.assert_problem(503, "autotask_unavailable");
+        of.billing().get("C/autotask/catalogue?kind=service").await.assert_problem(503, "autotask_unavailable");
+    }
+    of.world.sim.clear_faults();
+    for request in 1..=2 {
+        of.world.kill.arm(request, KillScope::Everything);
+        assert_eq!(of.save("p1", to(of.training)).await.status, 502, "killed at request {request}");
+        // What it held of Autotask's few threads is free again by itself.
+        of.world.advance(SignedDuration::from_mins(10));
+    }
+    assert!(of.mappings().await.is_empty());
+    assert!(of.world.published("package_mapping.changed").is_empty());
+    assert_eq!(of.map("p1", of.training).await["changed"], true);
+    assert_eq!(of.map("p1", of.training).await["changed"], false);
 }

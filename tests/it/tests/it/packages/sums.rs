@@ -1,6 +1,17 @@
 //! One service is billed by one package; others are summed into that one.
 
 use super::*;
+use async_trait::async_trait;
+use domain::mappings::Context;
+use domain::packages::{self, CatalogueKind, SavedWithWarnings, WantedPackage, WantedTarget};
+use domain::ports::{Listing, PageRequest, Read, Storage, StorageError};
+use domain::records::{Stored, Write};
+use domain::{Actor, Code, Ports, Scope};
+use simulator::DatabaseSpec;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use testkit::INTEGRATION_CODE;
+use tokio::sync::Notify;
 
 #[tokio::test]
 async fn two_packages_of_one_service_are_refused_and_told_of_the_sum() {
@@ -107,4 +118,77 @@ async fn a_sum_and_the_end_of_its_line_at_once_do_not_both_happen() {
             assert!(holder.is_some_and(|m| m.target.is_some()), "seed {seed}: {all:#?}");
         }
     }
+}
+
+/// Storage whose first write of a package's mapping waits until somebody says so.
+#[derive(Debug)]
+struct Held {
+    inner: Arc<dyn Storage>,
+    reached: Notify,
+    go_on: Notify,
+    waits: AtomicBool,
+}
+
+#[async_trait]
+impl Storage for Held {
+    async fn get(&self, scope: &Scope, key: &Key, read: Read) -> Result<Option<Stored>, StorageError> {
+        self.inner.get(scope, key, read).await
+    }
+
+    async fn list(&self, scope: &Scope, of: &Collection, page: PageRequest) -> Result<Listing, StorageError> {
+        self.inner.list(scope, of, page).await
+    }
+
+    async fn write(&self, scope: &Scope, writes: Vec<Write>) -> Result<(), StorageError> {
+        let maps = writes.iter().any(|write| matches!(write.key, Key::PackageMapping(..)));
+        if maps && self.waits.swap(false, Ordering::SeqCst) {
+            self.reached.notify_one();
+            self.go_on.notified().await;
+        }
+        self.inner.write(scope, writes).await
+    }
+}
+
+/// Maps p1 to "Training", while something else happens just before it is written.
+async fn overtaken_by(of: &Catalogue, between: impl Future<Output = ()>) -> domain::Result<SavedWithWarnings> {
+    let (inner, waits) = (of.world.ports().storage.clone(), AtomicBool::new(true));
+    let held = Arc::new(Held { inner, reached: Notify::new(), go_on: Notify::new(), waits });
+    let ports = Ports { storage: held.clone(), ..of.world.ports().clone() };
+    let (scope, actor) = (of.world.scope(), Actor::system("test", "req_test"));
+    let (partner, connection) = (&of.world.partner, &of.world.connection);
+    let context = Context { ports: &ports, scope: &scope, actor: &actor, partner, connection };
+    let target = Some(WantedTarget { kind: CatalogueKind::Service, id: of.training });
+    let wanted = WantedPackage { target, ..WantedPackage::default() };
+    let p1 = PackageId::new("p1").unwrap();
+    let meanwhile = async {
+        held.reached.notified().await;
+        between.await;
+        held.go_on.notify_one();
+    };
+    futures::future::join(packages::save_package(context, &p1, wanted, None), meanwhile).await.0
+}
+
+#[tokio::test]
+async fn a_save_that_another_one_overtakes_looks_again() {
+    let of = Catalogue::new().await;
+    let late = overtaken_by(&of, async { drop(of.map("p2", of.training).await) }).await;
+    assert_eq!(late.unwrap_err().code(), Some(Code::ContractServiceShared));
+    assert_eq!(of.mappings().await.len(), 1);
+    assert!(of.mapping("p2").await.is_some());
+    let other = Catalogue::new().await;
+    let late = overtaken_by(&other, async { drop(other.map("p2", other.backup).await) }).await;
+    assert!(late.unwrap().saved.changed);
+    assert_eq!(other.mappings().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_save_is_not_carried_over_into_another_database() {
+    let of = Catalogue::new().await;
+    let spec = DatabaseSpec::new("other@msp.example", "other-secret", INTEGRATION_CODE);
+    of.world.sim.add_database(spec).unwrap();
+    let login = json!({"username": "other@msp.example", "secret": "other-secret", "start_fresh": true});
+    let relink = async { of.world.api(Role::PartnerAdmin).post("C/relink", login).await.assert_status(200) };
+    let late = overtaken_by(&of, relink).await;
+    assert_eq!(late.unwrap_err().code(), Some(Code::Conflict));
+    assert!(of.mappings().await.is_empty());
 }
