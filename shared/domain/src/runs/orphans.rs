@@ -92,7 +92,9 @@ async fn read_orphans(
     date: Date,
 ) -> autotask::Result<Vec<Orphan>> {
     let mapped = || ours.in_use().flat_map(|mapping| &mapping.lines);
-    let taken: BTreeSet<LineRef> = mapped().map(|line| line.line).collect();
+    // What a package has left goes to 0 by itself.
+    let leaving = ours.in_use().flat_map(|mapping| &mapping.leaving);
+    let taken: BTreeSet<LineRef> = mapped().chain(leaving).map(|line| line.line).collect();
     let mut services = services_of(client, billing_code).await?;
     let own = mapped().filter(|line| line.line.kind == LineKind::Service);
     services.extend(own.map(|line| (line.service_id, line.service_name.clone())));

@@ -7,6 +7,7 @@ use crate::calendar::month_of;
 use crate::connections::Settings;
 use crate::ids::{AccountId, ConnectionId, LineRef, PackageId, PartnerId};
 use crate::mappings::{Mapping, MappingStatus};
+use crate::packages::PackageMapping;
 use crate::ports::{Ports, Read};
 use crate::problem::{Code, Result};
 use crate::records::{Collection, Record, load_all};
@@ -91,6 +92,8 @@ pub struct Finding {
     pub count: Option<i64>,
     /// When the vendor counted.
     pub count_as_of: Option<Timestamp>,
+    /// Units that the counts come to after the package's rules, where they differ from the count.
+    pub reckoned: Option<i64>,
     /// Units in Autotask today.
     pub units: Option<i64>,
     /// (count − units) × unit price, where readable: what a month's invoice lacks, or has too much of.
@@ -104,10 +107,10 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Count less units.
+    /// What should be billed less units: the count, or what rules make of it.
     #[must_use]
     pub fn difference(&self) -> Option<i64> {
-        Some(self.count? - self.units?)
+        Some(self.reckoned.or(self.count)? - self.units?)
     }
 }
 
@@ -172,7 +175,8 @@ fn looking(ports: &Ports, actor: &Actor, of: (&PartnerId, &ConnectionId), settin
 }
 
 fn compare(line: RunLine) -> Finding {
-    let difference = line.count.zip(line.units_now).map(|(count, units)| count - units);
+    let reckoned = line.reckoning.as_ref().map(|reckoning| reckoning.units).or(line.leaving.then_some(0));
+    let difference = reckoned.or(line.count).zip(line.units_now).map(|(wanted, units)| wanted - units);
     let bucket = match difference {
         _ if line.code == Some(Code::AccountClaimedByOtherPsa) => Bucket::Excluded,
         None => Bucket::NotComparable,
@@ -180,6 +184,7 @@ fn compare(line: RunLine) -> Finding {
         Some(1..) => Bucket::UnderBilled,
         Some(_) => Bucket::OverBilled,
     };
+    let after_rules = reckoned.filter(|reckoned| line.count != Some(*reckoned));
     let is_plain = line.state == LineState::Changed || line.state == LineState::Unchanged;
     Finding {
         bucket,
@@ -194,12 +199,17 @@ fn compare(line: RunLine) -> Finding {
         service_name: Some(line.service_name),
         count: line.count,
         count_as_of: line.count_as_of,
+        reckoned,
         units: line.units_now,
         invoice_difference: line.invoice_change,
         cost_difference: line.cost_now.zip(difference).map(|(cost, units)| cost * Decimal::from(units)),
         code: if is_plain { None } else { line.code },
         // A plan's words about a change that nobody makes here would mislead.
-        words: if is_plain { String::new() } else { line.words },
+        words: match (is_plain, after_rules) {
+            (true, Some(units)) => format!("{units} units after the package's rules."),
+            (true, None) => String::new(),
+            (false, _) => line.words,
+        },
     }
 }
 
@@ -209,6 +219,7 @@ pub(super) struct Ours {
     mappings: BTreeMap<AccountId, Mapping>,
     usage: Vec<Usage>,
     claims: BTreeMap<AccountId, AccountClaim>,
+    packages: BTreeMap<PackageId, PackageMapping>,
 }
 
 impl Ours {
@@ -217,7 +228,10 @@ impl Ours {
         let accounts = all::<Account>(ports, scope, Collection::Accounts(p())).await?;
         let mappings = all::<Mapping>(ports, scope, Collection::Mappings(p(), connection.clone())).await?;
         let claims = all::<AccountClaim>(ports, scope, Collection::AccountClaims(p())).await?;
+        let of = Collection::PackageMappings(p(), connection.clone());
+        let packages = all::<PackageMapping>(ports, scope, of).await?;
         Ok(Self {
+            packages: packages.into_iter().map(|package| (package.package.clone(), package)).collect(),
             accounts: accounts.into_iter().map(|account| (account.id.clone(), account)).collect(),
             mappings: mappings.into_iter().map(|mapping| (mapping.account.clone(), mapping)).collect(),
             usage: all::<Usage>(ports, scope, Collection::Usage(p())).await?,
@@ -234,7 +248,15 @@ impl Ours {
             if is_billed || (inactive && usage.active == 0) {
                 continue;
             }
-            let (bucket, code, words) = self.why_not(&usage.account);
+            let package = self.packages.get(&usage.package);
+            if package.is_some_and(|package| package.sum_into.is_some()) {
+                continue; // Its count stands in the other package's line.
+            }
+            let excluded = package.is_some_and(|package| package.excluded);
+            let (bucket, code, words) = match excluded {
+                true => (Bucket::Excluded, None, "Somebody excluded the package.".to_owned()),
+                false => self.why_not(&usage.account),
+            };
             if bucket == Bucket::Excluded || usage.active > 0 {
                 let mut found = self.about(&usage.account, bucket, code, words);
                 found.package = Some(usage.package.clone());
@@ -307,6 +329,7 @@ pub(super) fn blank(bucket: Bucket, code: Option<Code>, words: String) -> Findin
         service_name: None,
         count: None,
         count_as_of: None,
+        reckoned: None,
         units: None,
         invoice_difference: None,
         cost_difference: None,

@@ -93,3 +93,36 @@ async fn the_report_costs_a_bounded_number_of_calls() {
     assert!(calls <= 6, "{calls} calls");
     assert_eq!(report["autotask_calls"], json!(calls));
 }
+
+#[tokio::test]
+async fn an_excluded_package_is_excluded_and_a_line_that_its_package_has_left_is_no_stranger() {
+    let world = testkit::world().await;
+    let made = world.lines(2).await;
+    let package = world.package("phishing", "=HYPERLINK(1)").await;
+    world.usage_of(&made[0].account, &package, 4).await;
+    let left = second_line(&world, &made[0], 7);
+    let mapping = mapping_of(&world, &made[0]).await;
+    let line = domain::mappings::MappedLine { line: domain::LineRef::service(left), ..mapping.lines[0].clone() };
+    world.put(&Mapping { leaving: vec![line], ..mapping }).await;
+    let found = |report: &Value, bucket: &str| by_bucket(report).get(bucket).map_or(0, Vec::len);
+    let before = report(&world).await;
+    assert_eq!((found(&before, "unmapped_account"), found(&before, "line_without_account")), (1, 0), "{before:#}");
+    world
+        .put(&domain::packages::PackageMapping {
+            partner: world.partner.clone(),
+            connection: world.connection.clone(),
+            package,
+            target: None,
+            former: Vec::new(),
+            sum_into: None,
+            excluded: true,
+            overwrite_cost: None,
+            quantity_source: domain::packages::QuantitySource::Usage,
+            count_rule: domain::packages::CountRule::SnapshotOnRun,
+            quantity_rule: domain::packages::QuantityRule::default(),
+            updated_at: world.clock.now(),
+        })
+        .await;
+    let after = report(&world).await;
+    assert_eq!((found(&after, "unmapped_account"), found(&after, "excluded"), found(&after, "match")), (0, 1, 2));
+}
