@@ -2,16 +2,14 @@
 
 use super::reading::{self, Theirs};
 use super::sources::load_ledger;
+use super::watch::Watch;
 use crate::actor::Scope;
 use crate::autotask_session::Session;
 use crate::budget::exhausted;
-use crate::connections::settings::SettingsRecord;
-use crate::connections::{Connection, ConnectionStatus};
 use crate::ids::{ConnectionId, LineKind, LineRef, PartnerId, RunId};
-use crate::ports::{Deadline, Ports, Read, StorageError};
+use crate::ports::{Deadline, Ports, StorageError};
 use crate::problem::{Error, Result};
-use crate::records::{Expect, Key, Record, Versioned, Write, load};
-use crate::runs::Run;
+use crate::records::{Expect, Key, Versioned, Write, load};
 use crate::units::{Action, Answer, Event, Look, Order, Task, UnitLine, Verdict, Want, step};
 use autotask::{ContractServiceAdjustment, ContractServiceBundleAdjustment, Id};
 use jiff::civil::Date;
@@ -24,6 +22,8 @@ use std::time::Duration;
 const BUSY_PAUSES_MAX: u32 = 5;
 /// Longest pause that is waited out in place; longer ones become a delayed message.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How many swaps in a row are put in order: more changes of one account between two runs are put right by the next.
+const SWAP_DEPTH_MAX: usize = 4;
 /// When Autotask does not say how long to wait.
 const BUSY_DELAY: Duration = Duration::from_secs(60);
 /// Pause when too many calls run at once: others finish theirs.
@@ -39,12 +39,15 @@ pub(super) struct Applier<'a> {
     pub session: &'a Session,
     pub zone: &'a TimeZone,
     pub deadline: &'a dyn Deadline,
+    pub watch: &'a Watch<'a>,
     /// Whether another invocation may be writing.
     pub others: bool,
     /// The contract of each line that may be written: only lines seen in this run's read.
     pub contracts: &'a BTreeMap<LineRef, i64>,
     /// Whether the run's read showed rows of periods that have not begun.
     pub rows_ahead: bool,
+    /// Lines that go down only after others are right: the old lines of swaps.
+    pub after: &'a BTreeMap<LineRef, Vec<LineRef>>,
 }
 
 /// How far an invocation came.
@@ -62,6 +65,19 @@ pub(super) struct Applied {
     pub unauthorised: bool,
     /// A person asked to stop.
     pub cancelled: bool,
+    /// Old lines of swaps that stay because the new ones are not right.
+    pub blocked: BTreeSet<LineRef>,
+    /// Until when nobody can tell whether a line was added to a contract.
+    pub settles: Option<Timestamp>,
+}
+
+impl Applied {
+    /// Adds what placing lines came to.
+    pub fn join(&mut self, placing: Applied) {
+        self.unauthorised |= placing.unauthorised;
+        self.cancelled |= placing.cancelled;
+        self.hand_on = self.hand_on.max(placing.hand_on);
+    }
 }
 
 enum Flow {
@@ -108,9 +124,13 @@ impl Applier<'_> {
     ) -> Result<()> {
         let mut confirming: BTreeMap<LineRef, Task> = BTreeMap::new();
         let mut pauses = 0;
-        for (line, want) in wants {
-            if self.must_stop(applied).await? {
+        for (line, want) in self.in_order(wants) {
+            if self.watch.must_stop(applied).await? {
                 break;
+            }
+            if !self.may_go(line, applied) {
+                applied.blocked.insert(line);
+                continue;
             }
             let mut task = Task::new(UnitLine::new(self.partner, self.connection, line), want);
             let action = self.look(&mut task, line, ledger.get(&line).cloned(), theirs);
@@ -123,6 +143,31 @@ impl Applier<'_> {
             return Ok(());
         }
         self.confirm(confirming, applied, &mut pauses).await
+    }
+
+    /// New lines of swaps before the old ones.
+    fn in_order(&self, mut wants: Vec<(LineRef, Want)>) -> Vec<(LineRef, Want)> {
+        wants.sort_by_key(|(line, _)| self.depth(*line, 0));
+        wants
+    }
+
+    /// How many lines must come before, one after the other. Bounded: two swaps may name each other's lines.
+    fn depth(&self, line: LineRef, so_far: usize) -> usize {
+        let before = self.after.get(&line).filter(|_| so_far < SWAP_DEPTH_MAX);
+        let deepest = before.into_iter().flatten().map(|other| self.depth(*other, so_far + 1) + 1).max();
+        deepest.unwrap_or(0)
+    }
+
+    /// Whether the lines that replace this one are right, as far as Autotask has answered: better billed as before
+    /// than not at all.
+    fn may_go(&self, line: LineRef, applied: &Applied) -> bool {
+        let right = |other: &LineRef| match applied.verdicts.get(other) {
+            Some(verdict) => {
+                matches!(verdict, Verdict::Changed { .. } | Verdict::Unchanged { .. } | Verdict::Superseded { .. })
+            }
+            None => !applied.waiting.contains_key(other) && !applied.blocked.contains(other),
+        };
+        self.after.get(&line).is_none_or(|others| others.iter().all(right))
     }
 
     /// Judges intents that are open on lines for which this run wants nothing: anybody may close.
@@ -161,39 +206,6 @@ impl Applier<'_> {
         let now = self.ports.clock.now();
         let look = Look { ours, theirs: &units, seen_at: theirs.seen_at, now, others: self.others };
         step(task, Event::Looked(&look))
-    }
-
-    /// Whether there is time for one more POST, and nobody asked to stop.
-    async fn must_stop(&self, applied: &mut Applied) -> Result<bool> {
-        let needed = self.ports.config.request_timeout.saturating_add(crate::units::protocol::AFTER_POST);
-        if self.deadline.remaining() < needed {
-            applied.hand_on = Some(Duration::ZERO);
-            return Ok(true);
-        }
-        let key = Key::Run(self.partner.clone(), self.connection.clone(), self.run.clone());
-        applied.cancelled = self.seen::<Run>(&key).await?.is_none_or(|run| run.cancel_requested);
-        Ok(applied.cancelled || self.was_switched_off(applied).await?)
-    }
-
-    /// Whether somebody has paused the connection or thrown its kill switch since the run began, or another worker has
-    /// found its login refused. The next invocation says so.
-    async fn was_switched_off(&self, applied: &mut Applied) -> Result<bool> {
-        let of = || (self.partner.clone(), self.connection.clone());
-        let settings = self.seen::<SettingsRecord>(&Key::Settings(of().0, of().1)).await?;
-        let connection = self.seen::<Connection>(&Key::Connection(of().0, of().1)).await?;
-        let status = connection.map_or(ConnectionStatus::Disconnected, |connection| connection.status);
-        let killed = settings.is_some_and(|record| record.settings.kill_switch);
-        applied.unauthorised |= status == ConnectionStatus::NeedsRelink;
-        if killed || status != ConnectionStatus::Connected {
-            applied.hand_on = (!applied.unauthorised).then_some(Duration::ZERO);
-            return Ok(true);
-        }
-        Ok(false)
-    }
-
-    async fn seen<R: Record>(&self, key: &Key) -> Result<Option<R>> {
-        let found = self.ports.storage.get(self.scope, key, Read::Eventual).await?;
-        Ok(found.map(crate::records::Stored::decode::<R>).transpose()?.map(|found| found.value))
     }
 
     async fn drive(
@@ -376,14 +388,14 @@ pub(super) fn dates_of(ours: Option<&UnitLine>, date: Date) -> BTreeSet<Date> {
     if let Some(ours) = ours {
         dates.extend(ours.open.as_ref().map(|open| open.effective_date));
         dates.extend(ours.owed.map(|owed| owed.date));
-        dates.extend(ours.kept.iter().copied().filter(|kept| *kept > date).min());
+        dates.extend(ours.kept.iter().copied().filter(|kept| *kept > date));
     }
     dates
 }
 
 /// What an answer means for the run, besides the line.
 #[derive(Debug, PartialEq, Eq)]
-enum After {
+pub(super) enum After {
     GoOn,
     Pause(Duration),
     HandOn(Duration),
@@ -391,7 +403,7 @@ enum After {
 }
 
 /// The table of "Units change exactly once" in `ARCHITECTURE.md`: which answers leave the intent open.
-fn judge(sent: autotask::Result<i64>) -> (Answer, After) {
+pub(super) fn judge(sent: autotask::Result<i64>) -> (Answer, After) {
     use autotask::Error as E;
     match sent {
         Ok(item) => (Answer::Acked(Some(item)), After::GoOn),

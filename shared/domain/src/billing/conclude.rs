@@ -4,11 +4,14 @@
 use super::apply::Applied;
 use super::prepare::{Prepared, hash};
 use super::run::{Ended, LATER, Work};
+use super::targets::Target;
 use super::{broken, costs, issues, report};
 use crate::autotask_session::{self, Session, Verdict as Credentials};
 use crate::connections::{Connection, Settings};
+use crate::mappings::{self, Context};
+use crate::packages;
 use crate::problem::{Code, Result};
-use crate::runs::{self, LineName, LineState, RunLine, RunState, Totals, lines};
+use crate::runs::{self, LineName, LineState, Run, RunLine, RunState, Totals, lines};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -53,7 +56,7 @@ impl Work<'_> {
                 // By now the stored lines may be a report: what was not to be written, or had gone stale, stays so.
                 matches!(stored.state, LineState::Changed | LineState::Unverified | LineState::Failed)
                     && stored.units_wanted == planned.line.units_wanted
-                    && stored.units_now == planned.line.units_now
+                    && (planned.line.created || stored.units_now == planned.line.units_now)
                     && stored.cost_wanted == planned.line.cost_wanted
             });
             if !begun && !fits && planned.line.state == LineState::Changed {
@@ -107,8 +110,14 @@ impl Work<'_> {
             run.value.state = if applied.hand_on.is_some() { RunState::Applying } else { RunState::Settling };
             return self.rest(run, wait).await;
         }
+        self.forget_left(&prepared, &lines).await?;
         issues::report(self.ports, self.scope, &run.value, &lines, stopped.as_ref()).await?;
         if stopped.is_none() {
+            // What was pending when ours were read, and nothing that was told since.
+            let changes = prepared.ours.changes.iter().map(|change| change.id.clone()).collect();
+            let planned_at = Some(self.ports.clock.now());
+            let covered = Run { changes: Some(changes), planned_at, ..run.value.clone() };
+            packages::settle(self.ports, self.scope, &covered, &lines).await?;
             broken::follow(self.ports, self.scope, &run.value, &prepared.ours, &lines).await?;
         }
         let problem = if relink { Some((Code::NeedsRelink, REFUSED.to_owned())) } else { stopped };
@@ -124,9 +133,37 @@ impl Work<'_> {
         Ok(Ended::Over)
     }
 
+    /// Takes lines that their package has left, and that have 0 units by now, out of the mappings.
+    async fn forget_left(&self, prepared: &Prepared, lines: &[RunLine]) -> Result<()> {
+        let run = self.run();
+        let context = Context {
+            ports: self.ports,
+            scope: self.scope,
+            actor: &run.actor,
+            partner: &run.partner,
+            connection: &run.connection,
+        };
+        let at_zero = |line: &&RunLine| {
+            line.leaving
+                && match line.state {
+                    LineState::Changed => line.verified_units == Some(0),
+                    LineState::Unchanged => line.units_now == Some(0),
+                    _ => false,
+                }
+        };
+        for line in lines.iter().filter(at_zero) {
+            let Some(left) = line.line else { continue };
+            let target = prepared.ours.targets.iter().find(|target| target.line == Some(left));
+            for account in target.into_iter().flat_map(Target::accounts) {
+                mappings::forget_left(context, account, &line.package, left).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Until when the lines that wait must wait, if any do.
     fn wait_of(&self, applied: &Applied) -> Option<Duration> {
-        let until = *applied.waiting.values().max()?;
+        let until = applied.waiting.values().copied().chain(applied.settles).max()?;
         let now = self.ports.clock.now();
         let settle = Duration::try_from(until.duration_since(now)).unwrap_or_default();
         Some(match applied.hand_on {

@@ -75,14 +75,20 @@ fn part_of((why, _): &(Code, String), line: &RunLine) -> bool {
 }
 
 fn subject_of(line: &RunLine) -> String {
-    format!("account/{}/{}", line.account, line.package)
+    let own = format!("account/{}/{}", line.account, line.package);
+    match line.line.filter(|_| line.leaving) {
+        Some(left) => format!("{own}/{left}"),
+        None => own,
+    }
 }
 
 /// What somebody has to look at, if anything.
 fn trouble(line: &RunLine) -> Option<Code> {
     match line.state {
         LineState::Failed | LineState::Held | LineState::Unverified => line.code.filter(|code| !is_broken(*code)),
-        LineState::Skipped => line.code.filter(|code| matches!(code, Code::UsageMissing | Code::UsageStale)),
+        LineState::Skipped => {
+            line.code.filter(|code| matches!(code, Code::UsageMissing | Code::UsageStale | Code::QuantityMissing))
+        }
         LineState::Changed | LineState::Unchanged | LineState::Superseded => None,
     }
 }

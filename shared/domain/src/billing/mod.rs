@@ -1,28 +1,36 @@
-//! Seat sync: on the due day each mapped contract line gets the vendor's count as its units, exactly once.
+//! Billing: each contract line gets the units that counts and packages say, exactly once.
 //!
-//! `sources` loads ours, `reading` loads theirs, `plan` decides (pure), `apply` carries the plan out through
-//! [`crate::units`], `run` is what a worker does with a message, `due` what the dispatcher does on a tick.
+//! `sources` loads ours and `targets` says what is billed on which line; `reading` loads theirs; `plan` decides (pure),
+//! with `reckon` for how many, `dating` and `when` for from when; `lines` finds lines or adds them to contracts, once;
+//! `apply` carries the plan out through [`crate::units`]; `run` is what a worker does with a message, `due` what the
+//! dispatcher does on a tick.
 
 mod apply;
 mod broken;
 mod conclude;
 mod costs;
+pub mod creation;
 pub mod dating;
 pub mod decisions;
 pub mod due;
 mod issues;
+mod lines;
 pub mod plan;
 mod prepare;
 pub mod reading;
+mod reckon;
 mod report;
 mod run;
 mod sources;
+pub mod targets;
 pub mod undo;
+mod watch;
+mod when;
 pub mod writers;
 
 pub(crate) use run::give_up_lines;
 pub use run::{Computed, compute, work};
-pub use sources::{Ours, load as load_ours};
+pub use sources::Ours;
 
 use crate::actor::Scope;
 use crate::connections::{Connection, Settings, settings::SettingsRecord};

@@ -66,6 +66,10 @@ pub struct Theirs {
     pub seen_at: Timestamp,
     /// Rows per line.
     pub rows: BTreeMap<LineRef, Vec<Row>>,
+    /// From which day on a line's rows were read, beyond those that cover the run's date.
+    pub read_from: BTreeMap<LineRef, Date>,
+    /// Lines that we added to a contract and have not given any units: nothing is hidden of them.
+    pub fresh: BTreeSet<LineRef>,
     /// Whether a row of a period that has not begun everywhere was read: Autotask then shows rows ahead.
     pub rows_ahead: bool,
     /// Contracts that were asked for and found.
@@ -109,6 +113,12 @@ impl Theirs {
         }
     }
 
+    /// Whether a line's rows at a date were asked for, over and above the run's own date.
+    #[must_use]
+    pub fn was_read(&self, line: LineRef, date: Date) -> bool {
+        self.read_from.get(&line).is_some_and(|from| *from <= date)
+    }
+
     /// Units at a date. Without a row they are 0 only where the line was read on a contract that covers the date, and
     /// where a row would be shown.
     #[must_use]
@@ -120,7 +130,8 @@ impl Theirs {
         let begun = contract.start.is_none_or(|start| start <= date);
         let running = contract.end.is_none_or(|end| date <= end);
         let readable = self.units_readable.get(&line.kind) == Some(&true);
-        (contract.recurring && begun && running && readable && self.would_show(date)).then_some(0)
+        let shown = self.would_show(date) || (self.fresh.contains(&line) && !self.rows.contains_key(&line));
+        (contract.recurring && begun && running && readable && shown).then_some(0)
     }
 
     /// Whether a row at a date would be shown if there were one. Nobody knows whether Autotask shows rows of periods
@@ -144,11 +155,21 @@ pub async fn rows(
     lines: &BTreeSet<LineRef>,
     date: Date,
 ) -> autotask::Result<BTreeMap<LineRef, Vec<Row>>> {
+    rows_between(client, zone, lines, (date, date)).await
+}
+
+/// Reads the rows that cover any day of a span, first and last included, for these lines.
+pub async fn rows_between(
+    client: &Client,
+    zone: &TimeZone,
+    lines: &BTreeSet<LineRef>,
+    span: (Date, Date),
+) -> autotask::Result<BTreeMap<LineRef, Vec<Row>>> {
     let mut found: BTreeMap<LineRef, Vec<Row>> = BTreeMap::new();
     let services: Vec<i64> = ids_of(lines, LineKind::Service);
     if !services.is_empty() {
         let query = client.query::<ContractServiceUnit>().any_of("contractServiceID", services);
-        let query = query.filter(covering(date)).include(ContractServiceUnit::PERIOD_FIELDS);
+        let query = query.filter(covering(span)).include(ContractServiceUnit::PERIOD_FIELDS);
         for row in query.all().await? {
             let line = row.contract_service_id.map(|id| LineRef::service(id.get()));
             let ids = (row.id.get(), row.contract_id.map(Id::get));
@@ -159,7 +180,7 @@ pub async fn rows(
     let bundles: Vec<i64> = ids_of(lines, LineKind::Bundle);
     if !bundles.is_empty() {
         let query = client.query::<ContractServiceBundleUnit>().any_of("contractServiceBundleID", bundles);
-        let query = query.filter(covering(date)).include(ContractServiceBundleUnit::PERIOD_FIELDS);
+        let query = query.filter(covering(span)).include(ContractServiceBundleUnit::PERIOD_FIELDS);
         for row in query.all().await? {
             let line = row.contract_service_bundle_id.map(|id| LineRef::bundle(id.get()));
             let ids = (row.id.get(), row.contract_id.map(Id::get));
@@ -181,10 +202,10 @@ fn keep(found: &mut BTreeMap<LineRef, Vec<Row>>, zone: &TimeZone, line: Option<L
     }
 }
 
-/// Rows that may cover a date: their dates are instants whose calendar day only the code can tell.
-fn covering(date: Date) -> Filter {
-    let day = date.at(0, 0, 0, 0);
-    let end_of_day = date.at(23, 59, 59, 0);
+/// Rows that may cover a day of a span: their dates are instants whose calendar day only the code can tell.
+fn covering((first, last): (Date, Date)) -> Filter {
+    let day = first.at(0, 0, 0, 0);
+    let end_of_day = last.at(23, 59, 59, 0);
     let earliest_end = day.checked_sub(EASTERNMOST).unwrap_or(day);
     Filter::lte("startDate", format!("{end_of_day}Z")).and(Filter::gte("endDate", format!("{earliest_end}Z")))
 }
@@ -264,6 +285,53 @@ pub async fn lines(client: &Client, lines: &BTreeSet<LineRef>) -> autotask::Resu
             let contract_id = row.contract_id.map_or(0, Id::get);
             let facts = LineFacts { contract_id, unit_cost: None, unit_price: row.unit_price };
             found.insert(LineRef::bundle(row.id.get()), facts);
+        }
+    }
+    Ok(found)
+}
+
+/// A contract's lines of some services: each with its contract and service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Which line.
+    pub line: LineRef,
+    /// `Contracts.id`.
+    pub contract: i64,
+    /// `Services.id` or `ServiceBundles.id`.
+    pub service: i64,
+    /// What the line says.
+    pub facts: LineFacts,
+}
+
+/// Reads the lines of these services or bundles on these contracts.
+pub async fn lines_on(
+    client: &Client,
+    kind: LineKind,
+    contracts: &BTreeSet<i64>,
+    services: &BTreeSet<i64>,
+) -> autotask::Result<Vec<Found>> {
+    let mut found = Vec::new();
+    let (contracts, services) = (contracts.iter().copied(), services.iter().copied());
+    match kind {
+        LineKind::Service => {
+            let query = client.query::<ContractService>().any_of("contractID", contracts);
+            let query = query.any_of("serviceID", services);
+            for row in query.include(&["id", "contractID", "serviceID", "unitCost", "unitPrice"]).all().await? {
+                let contract = row.contract_id.map_or(0, Id::get);
+                let facts = LineFacts { contract_id: contract, unit_cost: row.unit_cost, unit_price: row.unit_price };
+                let service = row.service_id.map_or(0, Id::get);
+                found.push(Found { line: LineRef::service(row.id.get()), contract, service, facts });
+            }
+        }
+        LineKind::Bundle => {
+            let query = client.query::<ContractServiceBundle>().any_of("contractID", contracts);
+            let query = query.any_of("serviceBundleID", services);
+            for row in query.include(&["id", "contractID", "serviceBundleID", "unitPrice"]).all().await? {
+                let contract = row.contract_id.map_or(0, Id::get);
+                let facts = LineFacts { contract_id: contract, unit_cost: None, unit_price: row.unit_price };
+                let service = row.service_bundle_id.map_or(0, Id::get);
+                found.push(Found { line: LineRef::bundle(row.id.get()), contract, service, facts });
+            }
         }
     }
     Ok(found)

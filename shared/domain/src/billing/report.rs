@@ -70,7 +70,7 @@ pub(super) enum CostResult {
 }
 
 fn line(planned: Planned, applied: &Applied, costs: &BTreeMap<u32, CostResult>) -> RunLine {
-    let Planned { mut line, want, cost_only } = planned;
+    let Planned { mut line, want, cost_only, place, .. } = planned;
     let wrote = want.is_some();
     if let Some(verdict) = line.line.and_then(|line| applied.verdicts.get(&line)) {
         let planned = (line.state, line.code, line.words.clone());
@@ -81,7 +81,7 @@ fn line(planned: Planned, applied: &Applied, costs: &BTreeMap<u32, CostResult>) 
             (line.state, line.code, line.words) = planned;
             line.words = format!("{} Earlier in this run: {done}", line.words);
         }
-    } else if wrote && line.state == LineState::Changed && cost_only.is_none() {
+    } else if (wrote || place) && line.state == LineState::Changed && cost_only.is_none() {
         unfinished(&mut line, applied);
     }
     if cost_only.is_some() && !costs.contains_key(&line.no) && !waits(&line, applied) {
@@ -109,6 +109,10 @@ fn unfinished(line: &mut RunLine, applied: &Applied) {
         line.state = LineState::Skipped;
         line.code = None;
         "The run was cancelled before this line.".to_owned()
+    } else if line.line.is_some_and(|line| applied.blocked.contains(&line)) {
+        line.state = LineState::Skipped;
+        line.code = Some(Code::SwapWaiting);
+        "The line stays as it is until the package that replaces it is billed.".to_owned()
     } else {
         line.state = LineState::Failed;
         line.code = Some(if applied.unauthorised { Code::NeedsRelink } else { NOT_REACHED });

@@ -1,8 +1,10 @@
 //! What a worker does with a message: claim the run, load ours, load theirs, plan, carry out, report.
 
-use super::apply::Applier;
+use super::apply::{Applied, Applier};
 use super::conclude::REFUSED;
-use super::prepare::{hash, prepare};
+use super::lines::Placer;
+use super::prepare::{Prepared, hash, prepare};
+use super::watch::Watch;
 use super::{report, sources, writers};
 use crate::actor::Scope;
 use crate::autotask_session::{self, Session, Verdict as Credentials};
@@ -13,7 +15,7 @@ use crate::ids::{ConnectionId, LineRef, PartnerId};
 use crate::ports::{DELAY_MAX, Deadline, Ports, StorageError};
 use crate::problem::{Code, Error, Result};
 use crate::records::{Key, Versioned, Write, load};
-use crate::runs::{self, LineState, Run, RunLine, RunMode, RunState, Totals, Trigger, WorkMessage, lines};
+use crate::runs::{self, LineState, Run, RunKind, RunLine, RunMode, RunState, Totals, Trigger, WorkMessage, lines};
 use jiff::SignedDuration;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -148,9 +150,10 @@ impl Work<'_> {
             other => other?,
         };
         let writer = writers::Writer {
-            invocation: self.claimed.invocation.clone(),
+            invocation: self.writer(),
             run: self.run().id.clone(),
             since: self.ports.clock.now(),
+            lasting: self.is_lasting(),
         };
         writers::sign_on(self.ports, self.scope, partner, id, &writer).await?;
         let ended = self.with(&connection, &settings, &session).await;
@@ -161,7 +164,9 @@ impl Work<'_> {
             Err(Error::Problem(problem)) => self.refused(problem.code, problem.detail, calls).await?,
             other => other?,
         };
-        writers::sign_off(self.ports, self.scope, partner, id, &self.claimed.invocation).await?;
+        if matches!(ended, Ended::Over) || !self.is_lasting() {
+            writers::sign_off(self.ports, self.scope, partner, id, &self.writer()).await?;
+        }
         Ok(ended)
     }
 
@@ -177,20 +182,30 @@ impl Work<'_> {
         if preview && nothing_begun {
             return self.planned(prepared, settings, session).await;
         }
-        let wants = prepared.wants();
-        if !wants.is_empty() && nothing_begun {
+        let writes = prepared.plan.lines.iter().any(|planned| planned.place) || !prepared.wants().is_empty();
+        if writes && nothing_begun {
             let lines: Vec<RunLine> = prepared.plan.lines.iter().map(|planned| not_yet(&planned.line)).collect();
             lines::store_lines(self.ports, self.scope, run, &lines).await?;
         }
         let id = &connection.id;
-        let others = writers::others(self.ports, self.scope, &run.partner, id, &self.claimed.invocation).await?;
+        let watch = Watch {
+            ports: self.ports,
+            scope: self.scope,
+            partner: &run.partner,
+            connection: id,
+            run: &run.id,
+            deadline: self.deadline,
+        };
+        let placing = self.place(&mut prepared, settings, session, &watch).await?;
+        let others = writers::others(self.ports, self.scope, &run.partner, id, &self.writer()).await?;
         let wants = match &prepared.plan.stopped {
             Some(_) => Vec::new(),
+            None if placing.unauthorised || placing.cancelled => Vec::new(),
             None if others => prepared.wants_and_right_ones(),
-            None => wants,
+            None => prepared.wants(),
         };
         let zone = settings.zone();
-        let contracts = prepared.contracts();
+        let (contracts, after) = (prepared.contracts(), prepared.after());
         let applier = Applier {
             ports: self.ports,
             scope: self.scope,
@@ -200,12 +215,16 @@ impl Work<'_> {
             session,
             zone: &zone,
             deadline: self.deadline,
+            watch: &watch,
+            after: &after,
             others,
             contracts: &contracts,
             rows_ahead: prepared.theirs.rows_ahead,
         };
         let wanted: BTreeSet<LineRef> = wants.iter().map(|(line, _)| *line).collect();
         let mut applied = applier.apply(&prepared.ours.ledger, &prepared.theirs, wants).await?;
+        applied.join(placing);
+        applied.settles = prepared.plan.lines.iter().filter_map(|planned| planned.settles).max();
         let abandoned = prepared.abandoned(&wanted, &applied);
         applier.settle_others(&prepared.ours.ledger, &prepared.theirs, &abandoned, &mut applied).await?;
         if applied.cancelled || prepared.begun(run) {
@@ -213,6 +232,37 @@ impl Work<'_> {
             prepared.ours.ledger = ledger;
         }
         self.conclude(connection, session, prepared, applied, settings).await
+    }
+
+    /// Whether the run may carry a person's own targets, which no other run can reckon.
+    fn is_lasting(&self) -> bool {
+        self.run().approved || self.run().kind == RunKind::Undo
+    }
+
+    /// By what name this invocation signs on; all of a lasting run share one.
+    fn writer(&self) -> String {
+        if self.is_lasting() { self.run().id.to_string() } else { self.claimed.invocation.clone() }
+    }
+
+    /// Finds or adds the lines that units are to be written to, and makes the plan again.
+    async fn place(
+        &self,
+        prepared: &mut Prepared,
+        settings: &Settings,
+        session: &Session,
+        watch: &Watch<'_>,
+    ) -> Result<Applied> {
+        let mut placing = Applied::default();
+        if prepared.plan.stopped.is_some() {
+            return Ok(placing);
+        }
+        let run = self.run();
+        let placer = Placer { ports: self.ports, scope: self.scope, actor: &run.actor, run, settings, session, watch };
+        placer.place(prepared, &mut placing).await?;
+        if run.approved {
+            self.keep_to_the_approved(prepared).await?;
+        }
+        Ok(placing)
     }
 
     fn waits_for_a_person(&self, settings: &Settings) -> bool {
@@ -318,6 +368,7 @@ impl Work<'_> {
 /// Storage.
 pub(crate) async fn give_up_lines(ports: &Ports, scope: &Scope, run: &mut Run, code: Code) -> Result<Totals> {
     let (partner, id) = (&run.partner, &run.connection);
+    writers::sign_off(ports, scope, partner, id, run.id.as_str()).await?;
     let mut lines = lines::load_lines(ports, scope, partner, id, &run.id).await?;
     if !lines.is_empty() {
         let ledger = sources::load_ledger(ports, scope, partner, id).await?;

@@ -1,83 +1,134 @@
 //! Loads ours: what should be where, by what we were told.
 
+use super::creation::{Creation, LineCreation};
+use super::targets::{self, Asked, Target, Unserved};
 use crate::actor::Scope;
-use crate::ids::{AccountId, ConnectionId, LineRef, PackageId, PartnerId};
-use crate::mappings::{MappedLine, Mapping, MappingStatus};
+use crate::connections::Settings;
+use crate::ids::{AccountId, ConnectionId, LineRef, PackageId, PartnerId, RunId};
+use crate::mappings::{LineTaken, Mapping};
+use crate::packages::{CountRule, PackageChange, PackageMapping, PendingChange};
 use crate::ports::{Ports, Read};
 use crate::problem::Result;
-use crate::records::{Collection, Versioned, load_all};
+use crate::records::{Collection, Key, Record, Versioned, load, load_all};
+use crate::runs::{Run, RunKind};
 use crate::units::UnitLine;
-use crate::vendor::{Account, AccountClaim, Package, Usage};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::vendor::{Account, AccountClaim, Package, Partner, Usage, UsageMonth};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use std::collections::BTreeMap;
 
 /// Everything of ours that a plan is made of.
 #[derive(Debug, Default)]
 pub struct Ours {
-    /// Mapped lines of confirmed accounts, in the order of account and package.
+    /// What the run decides about, in the order of account and package.
     pub targets: Vec<Target>,
+    /// Packages that the run should bill and that are mapped to nothing.
+    pub unserved: Vec<Unserved>,
     /// All accounts of the partner.
     pub accounts: BTreeMap<AccountId, Account>,
     /// All mappings of the connection.
     pub mappings: BTreeMap<AccountId, Mapping>,
+    /// All package mappings of the connection.
+    pub package_mappings: BTreeMap<PackageId, PackageMapping>,
     /// The newest counts.
     pub usage: BTreeMap<(AccountId, PackageId), Usage>,
+    /// The daily counts of the month that is counted, where a rule asks for them.
+    pub months: BTreeMap<(AccountId, PackageId), UsageMonth>,
     /// The vendor's packages.
     pub packages: BTreeMap<PackageId, Package>,
     /// Accounts that another PSA has claimed.
     pub claimed: BTreeMap<AccountId, AccountClaim>,
+    /// Package changes that are pending and within the run's reach.
+    pub changes: Vec<PackageChange>,
+    /// Lines that mappings hold, by whom.
+    pub taken: BTreeMap<LineRef, LineTaken>,
+    /// Lines that were, or are being, added to contracts.
+    pub creations: BTreeMap<Creation, Versioned<LineCreation>>,
     /// Our ledger.
     pub ledger: BTreeMap<LineRef, Versioned<UnitLine>>,
+    /// The partner's time zone, by which days are counted.
+    pub zone: Option<TimeZone>,
 }
 
-/// One mapped line: the smallest thing that a run decides about.
-#[derive(Debug, Clone)]
-pub struct Target {
-    /// The account's mapping.
-    pub mapping: Mapping,
-    /// The line.
-    pub line: MappedLine,
+impl Ours {
+    /// Whether a run added a target's line to its contract.
+    pub(super) fn added_by(&self, target: &Target, run: &RunId) -> bool {
+        let found = self.creations.get(&target.creation());
+        found.is_some_and(|found| found.run.as_ref() == Some(run) && found.line == target.line && found.line.is_some())
+    }
 }
 
-/// Loads everything of ours for one connection. The ledger comes first: what is read of Autotask afterwards is never
-/// older than it.
-pub async fn load(
-    ports: &Ports,
-    scope: &Scope,
-    partner: &PartnerId,
-    connection: &ConnectionId,
-    only: Option<&[AccountId]>,
-) -> Result<Ours> {
-    let storage = &*ports.storage;
-    let (p, c) = (partner.clone(), connection.clone());
-    let mappings =
-        load_all::<Mapping>(storage, scope, &Collection::Mappings(p.clone(), c.clone()), Read::Strong).await?;
-    let usage = load_all::<Usage>(storage, scope, &Collection::Usage(p.clone()), Read::Strong).await?;
-    let accounts = load_all::<Account>(storage, scope, &Collection::Accounts(p.clone()), Read::Eventual).await?;
-    let claims =
-        load_all::<AccountClaim>(storage, scope, &Collection::AccountClaims(p.clone()), Read::Eventual).await?;
-    let packages = load_all::<Package>(storage, scope, &Collection::Packages, Read::Eventual).await?;
-    let only: Option<BTreeSet<&AccountId>> = only.map(|accounts| accounts.iter().collect());
-    let mappings: BTreeMap<AccountId, Mapping> =
-        mappings.into_iter().map(|m| (m.value.account.clone(), m.value)).collect();
-    let targets = mappings
-        .values()
-        .filter(|mapping| mapping.status == MappingStatus::Confirmed || mapping.status == MappingStatus::Broken)
-        .filter(|mapping| only.as_ref().is_none_or(|only| only.contains(&mapping.account)))
-        .filter(|mapping| mapping.contract.is_some())
-        .flat_map(|mapping| mapping.lines.iter().map(|line| Target { mapping: mapping.clone(), line: line.clone() }))
-        .collect();
-    Ok(Ours {
-        targets,
-        accounts: accounts.into_iter().map(|a| (a.value.id.clone(), a.value)).collect(),
-        mappings,
-        usage: usage.into_iter().map(|u| ((u.value.account.clone(), u.value.package.clone()), u.value)).collect(),
-        packages: packages.into_iter().map(|k| (k.value.id.clone(), k.value)).collect(),
-        claimed: claims.into_iter().map(|k| (k.value.account.clone(), k.value)).collect(),
-        ledger: load_ledger(ports, scope, partner, connection).await?,
-    })
+/// Loads everything of ours for one run. It comes before anything is read of Autotask, which so is never older than
+/// the ledger.
+///
+/// # Errors
+/// Storage.
+pub async fn load_ours(ports: &Ports, scope: &Scope, run: &Run, settings: &Settings, counted: Date) -> Result<Ours> {
+    let (p, c) = (run.partner.clone(), run.connection.clone());
+    let packages_too = matches!(run.kind, RunKind::Initial | RunKind::PackageChanges);
+    let mappings = every::<Mapping>(ports, scope, Collection::Mappings(p.clone(), c.clone()), Read::Strong).await?;
+    let package_mappings =
+        every::<PackageMapping>(ports, scope, Collection::PackageMappings(p.clone(), c.clone()), Read::Strong).await?;
+    let usage = every::<Usage>(ports, scope, Collection::Usage(p.clone()), Read::Strong).await?;
+    let read = if packages_too { Read::Strong } else { Read::Eventual };
+    let accounts = every::<Account>(ports, scope, Collection::Accounts(p.clone()), read).await?;
+    let claims = every::<AccountClaim>(ports, scope, Collection::AccountClaims(p.clone()), Read::Eventual).await?;
+    let packages = every::<Package>(ports, scope, Collection::Packages, Read::Eventual).await?;
+    let counts_days = package_mappings
+        .iter()
+        .any(|mapping| matches!(mapping.count_rule, CountRule::HighWaterMark | CountRule::AverageRoundedUp));
+    let months = match counts_days {
+        true => every::<UsageMonth>(ports, scope, Collection::UsageMonth(p.clone(), counted), Read::Strong).await?,
+        false => Vec::new(),
+    };
+    let changes = if run.kind == RunKind::Undo { Vec::new() } else { changes(ports, scope, run).await? };
+    let mut ours = Ours {
+        targets: Vec::new(),
+        unserved: Vec::new(),
+        accounts: accounts.into_iter().map(|a| (a.id.clone(), a)).collect(),
+        mappings: mappings.into_iter().map(|m| (m.account.clone(), m)).collect(),
+        package_mappings: package_mappings.into_iter().map(|m| (m.package.clone(), m)).collect(),
+        usage: usage.into_iter().map(|u| ((u.account.clone(), u.package.clone()), u)).collect(),
+        months: months.into_iter().map(|m| ((m.account.clone(), m.package.clone()), m)).collect(),
+        packages: packages.into_iter().map(|k| (k.id.clone(), k)).collect(),
+        claimed: claims.into_iter().map(|k| (k.account.clone(), k)).collect(),
+        changes,
+        taken: BTreeMap::new(),
+        creations: BTreeMap::new(),
+        ledger: BTreeMap::new(),
+        zone: None,
+    };
+    if counts_days {
+        let partner = load::<Partner>(&*ports.storage, scope, &Key::Partner(p.clone())).await?;
+        ours.zone = partner.and_then(|partner| TimeZone::get(&partner.time_zone).ok());
+    }
+    let asked = Asked { kind: run.kind, accounts: run.accounts.as_deref(), all: run.changes.is_none() };
+    (ours.targets, ours.unserved) = targets::targets(&ours, &asked, settings.topologies.many_accounts_per_company);
+    if ours.targets.iter().any(|target| target.line.is_none()) || packages_too {
+        let taken =
+            every::<LineTaken>(ports, scope, Collection::LinesTaken(p.clone(), c.clone()), Read::Strong).await?;
+        ours.taken = taken.into_iter().map(|taken| (taken.line, taken)).collect();
+        let of = Collection::LineCreations(p.clone(), c.clone());
+        let creations = load_all::<LineCreation>(&*ports.storage, scope, &of, Read::Strong).await?;
+        ours.creations = creations.into_iter().map(|found| (found.value.name(), found)).collect();
+    }
+    ours.ledger = load_ledger(ports, scope, &p, &c).await?;
+    Ok(ours)
+}
+
+/// The pending changes that a run pushes.
+async fn changes(ports: &Ports, scope: &Scope, run: &Run) -> Result<Vec<PackageChange>> {
+    let pending =
+        every::<PendingChange>(ports, scope, Collection::PendingChanges(run.partner.clone()), Read::Strong).await?;
+    let named = |change: &PackageChange| run.changes.as_ref().is_none_or(|named| named.contains(&change.id));
+    let within = |change: &PackageChange| run.accounts.as_ref().is_none_or(|only| only.contains(&change.account));
+    Ok(pending.into_iter().map(|pending| pending.0).filter(|change| named(change) && within(change)).collect())
 }
 
 /// Loads the connection's ledger, strongly consistent.
+///
+/// # Errors
+/// Storage.
 pub async fn load_ledger(
     ports: &Ports,
     scope: &Scope,
@@ -87,4 +138,9 @@ pub async fn load_ledger(
     let of = Collection::UnitLines(partner.clone(), connection.clone());
     let lines = load_all::<UnitLine>(&*ports.storage, scope, &of, Read::Strong).await?;
     Ok(lines.into_iter().map(|line| (line.value.line, line)).collect())
+}
+
+async fn every<R: Record>(ports: &Ports, scope: &Scope, of: Collection, read: Read) -> Result<Vec<R>> {
+    let all = load_all::<R>(&*ports.storage, scope, &of, read).await?;
+    Ok(all.into_iter().map(|found| found.value).collect())
 }

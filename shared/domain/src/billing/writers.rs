@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 /// After this an invocation that did not sign off is surely gone: twice Lambda's longest time-out.
 pub const WRITER_MAX: SignedDuration = SignedDuration::from_mins(30);
+/// After this a lasting writer whose run nobody ended is forgotten: longer than a run is worked on.
+pub const LASTING_MAX: SignedDuration = SignedDuration::from_hours(25);
 /// How often signing on or off is tried against others who do the same.
 const TRIES: u32 = 10;
 
@@ -23,6 +25,10 @@ pub struct Writer {
     pub run: RunId,
     /// Since when.
     pub since: Timestamp,
+    /// Whether it stays until its run has ended: a person's own target stands in no count, so that other runs have to
+    /// know of it between two invocations as well.
+    #[serde(default)]
+    pub lasting: bool,
 }
 
 /// All of a connection.
@@ -86,7 +92,7 @@ pub async fn others(
 }
 
 fn is_alive(writer: &Writer, now: Timestamp) -> bool {
-    now.duration_since(writer.since) < WRITER_MAX
+    now.duration_since(writer.since) < if writer.lasting { LASTING_MAX } else { WRITER_MAX }
 }
 
 async fn change(

@@ -121,6 +121,9 @@ pub struct Owed {
     /// How often that was tried.
     #[serde(default)]
     pub tries: u32,
+    /// Whether the same is owed at our dates after it.
+    #[serde(default)]
+    pub onward: bool,
 }
 
 /// One contract line in our ledger.

@@ -30,6 +30,8 @@ pub struct Want {
     /// Whether the target is a person's own, which stands in no count: it is recorded even where units are right
     /// already, or a later run over older counts would not know of it.
     pub pressed: bool,
+    /// Whether it also counts at our own later dates: somebody's newest word, not the count of one month.
+    pub onward: bool,
     /// The run.
     pub run: RunId,
 }

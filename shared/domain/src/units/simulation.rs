@@ -44,9 +44,10 @@ enum Bug {
     SendsLate,
     JudgesByTheClockOfTheWrite,
     UnknownMeansApplied,
+    LaterDatesKeepTheOldTarget,
 }
 
-const BUGS: [Bug; 12] = [
+const BUGS: [Bug; 13] = [
     Bug::BlindRetry,
     Bug::NoSettle,
     Bug::LeaseInsteadOfVersion,
@@ -59,6 +60,7 @@ const BUGS: [Bug; 12] = [
     Bug::SendsLate,
     Bug::JudgesByTheClockOfTheWrite,
     Bug::UnknownMeansApplied,
+    Bug::LaterDatesKeepTheOldTarget,
 ];
 
 /// SplitMix64: small, seeded, the same on every machine.
@@ -143,6 +145,8 @@ struct World {
     wants: Vec<(Date, i64)>,
     refused: bool,
     newest_source: i64,
+    /// Whether targets of the first date count at the second, too.
+    onward: bool,
     trace: Vec<String>,
 }
 
@@ -177,10 +181,12 @@ impl World {
             wants: Vec::new(),
             refused: false,
             newest_source: -100,
+            onward: false,
             trace: Vec::new(),
             dice,
         };
         let two_dates = world.dice.chance(20);
+        world.onward = two_dates && world.dice.chance(50);
         let actors = 2 + world.dice.below(3);
         for n in 0..actors {
             // Every third actor is a duplicate delivery of the first run.
@@ -326,6 +332,7 @@ impl World {
             cost: None,
             seq,
             pressed: actor.press.is_some(),
+            onward: self.onward && actor.date == DATES[0] && self.bug != Bug::LaterDatesKeepTheOldTarget,
             run: actor.run.clone(),
         };
         self.wants.push((actor.date, source.units));
@@ -488,6 +495,12 @@ impl World {
         self.sign_off(n);
     }
 
+    /// Whether a change was lost as often as it may be sent.
+    fn gave_up(&self) -> bool {
+        let tries = |a: &Actor| matches!(&a.verdict, Some((Verdict::Held { why: HeldWhy::Tries, .. }, ..)));
+        self.actors.iter().any(tries)
+    }
+
     fn finish(&mut self, n: usize, verdict: Verdict) -> Result<(), String> {
         let want = self.actors[n].task.as_ref().unwrap().want().clone();
         self.actors[n].pc = Pc::Done;
@@ -495,7 +508,7 @@ impl World {
         if let Verdict::Held { why, .. } = &verdict
             && !hands
             && !matches!(why, HeldWhy::Tries | HeldWhy::Busy)
-            && !(*why == HeldWhy::Earlier && self.refused)
+            && !(*why == HeldWhy::Earlier && (self.refused || self.gave_up()))
         {
             return Err(format!("held without a hand edit: {verdict:?}"));
         }

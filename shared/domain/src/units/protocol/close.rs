@@ -2,6 +2,7 @@
 
 use super::super::ledger::{Closed, Intent, Outcome, Purpose, UnitLine};
 use super::super::{KEPT_MAX, SETTLE};
+use super::decide::next_owed;
 use super::{Action, HeldWhy, Look, Next, Task, Verdict, Want};
 use jiff::Timestamp;
 
@@ -108,7 +109,7 @@ pub(super) fn closed(mut ours: UnitLine, open: &Intent, outcome: Outcome, at: Ti
             });
         }
         Purpose::Correction if done || matches!(outcome, Outcome::Held | Outcome::Refused) => {
-            ours.owed = None;
+            ours.owed = ours.owed.filter(|_| done).and_then(|owed| next_owed(&ours, &owed));
             if !done && let Some(last) = &mut ours.last {
                 last.outcome = Outcome::Held;
             }

@@ -39,7 +39,8 @@ pub(super) fn decide(task: &mut Task, look: &Look<'_>, expect: Option<u64>, ours
     let owed = match next_kept(&ours, task.want.effective_date) {
         None => None,
         Some(date) => match (look.theirs)(date) {
-            Some(units) => Some(Owed { date, units, tries: 0 }),
+            Some(_) if task.want.onward => Some(Owed { date, units: task.want.units, tries: 0, onward: true }),
+            Some(units) => Some(Owed { date, units, tries: 0, onward: false }),
             None => return task.finish(Verdict::Held { why: HeldWhy::Unreadable, seen: Some(units) }),
         },
     };
@@ -88,11 +89,14 @@ fn correct(task: &mut Task, look: &Look<'_>, expect: Option<u64>, ours: UnitLine
     match (look.theirs)(owed.date) {
         None => task.finish(Verdict::Held { why: HeldWhy::Unreadable, seen: None }),
         Some(units) if units == owed.units => {
-            let record = UnitLine { owed: None, ..ours };
+            let owed = next_owed(&ours, &owed);
+            let record = UnitLine { owed, ..ours };
             task.put(expect, record, Next::Look)
         }
         Some(units) if owed.tries >= TRIES_MAX => {
-            let record = UnitLine { owed: None, ..ours };
+            // The run whose target it was must not call the line right.
+            let last = ours.last.clone().map(|last| Closed { outcome: Outcome::Held, ..last });
+            let record = UnitLine { owed: None, last, ..ours };
             task.put(expect, record, Next::Finish(Verdict::Held { why: HeldWhy::Tries, seen: Some(units) }))
         }
         Some(units) => {
@@ -104,6 +108,12 @@ fn correct(task: &mut Task, look: &Look<'_>, expect: Option<u64>, ours: UnitLine
 
 fn desired(want: &Want) -> Desired {
     Desired { units: want.units, effective_date: want.effective_date, cost: want.cost, seq: want.seq.clone() }
+}
+
+/// What is owed after this is done: where the target counts onward, the same at our next date.
+pub(super) fn next_owed(ours: &UnitLine, done: &Owed) -> Option<Owed> {
+    let date = next_kept(ours, done.date).filter(|_| done.onward)?;
+    Some(Owed { date, tries: 0, ..*done })
 }
 
 /// The first of our own dates after `date`: units there must not move with a change at `date`.

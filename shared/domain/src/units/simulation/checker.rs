@@ -78,6 +78,10 @@ impl World {
             let words = words.filter_map(|a| Some((a.source_as_of, a.verdict.as_ref()?)));
             let good = words.filter(|(_, (v, ..))| matches!(v, Verdict::Changed { .. } | Verdict::Unchanged { .. }));
             let newest = good.max_by_key(|(as_of, (_, _, at))| (*as_of, *at));
+            if self.onward && date == DATES[1] && self.newest_is_of_the_first_date() {
+                self.onward_target_stands()?;
+                continue;
+            }
             let Some((as_of, (verdict, want, _))) = newest else { continue };
             if self.effects.iter().any(|e| e.by_hand) || self.moved_along(verdict, date) {
                 continue;
@@ -90,6 +94,34 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    fn newest_of_all(&self) -> Option<&Actor> {
+        let good = |actor: &&Actor| {
+            let verdict = actor.verdict.as_ref();
+            verdict.is_some_and(|(v, ..)| matches!(v, Verdict::Changed { .. } | Verdict::Unchanged { .. }))
+        };
+        let at = |actor: &&Actor| (actor.source_as_of, actor.verdict.as_ref().map(|(_, _, at)| *at));
+        self.actors.iter().filter(good).max_by_key(at)
+    }
+
+    fn newest_is_of_the_first_date(&self) -> bool {
+        self.newest_of_all().is_some_and(|actor| actor.date == DATES[0])
+    }
+
+    /// A newest target that counts onward also stands where we ourselves had written another for later.
+    fn onward_target_stands(&self) -> Result<(), String> {
+        let Some(actor) = self.newest_of_all() else { return Ok(()) };
+        let Some((Verdict::Changed { .. }, want, _)) = &actor.verdict else { return Ok(()) };
+        let ours_later = self.effects.iter().any(|e| !e.by_hand && e.date == DATES[1]);
+        let named = self.actors.iter().any(|a| a.source_as_of >= actor.source_as_of && self.names_the_rest(a));
+        if self.effects.iter().any(|e| e.by_hand) || !ours_later || named {
+            return Ok(());
+        }
+        match self.units(DATES[1], i64::MAX) {
+            end if end == want.units => Ok(()),
+            end => Err(format!("{end} units later, the newest target counts onward and is {}", want.units)),
+        }
     }
 
     /// Whether a run's own word tells why units are not at its target.

@@ -1,0 +1,133 @@
+//! From when a line's change counts. Pure.
+
+use super::dating::{Dated, Dating, dated, day_of};
+use super::plan::{Frame, Verdict};
+use super::reading::Theirs;
+use super::reckon::Reckoned;
+use super::targets::{Role, Target};
+use crate::connections::settings::EffectiveFrom;
+use crate::ids::LineRef;
+use crate::problem::Code;
+use crate::runs::{LineState, RunKind};
+use crate::units::UnitLine;
+use jiff::civil::Date;
+
+/// What the date of a line's change depends on.
+pub(super) struct When<'a> {
+    pub(super) theirs: &'a Theirs,
+    pub(super) frame: &'a Frame<'a>,
+    pub(super) target: &'a Target,
+    pub(super) line: LineRef,
+    pub(super) ledger: Option<&'a UnitLine>,
+    pub(super) reckoned: &'a Reckoned,
+    /// Whether it is one half of a swap.
+    pub(super) swapped: bool,
+    /// The date of the swap's other half, where that is later.
+    pub(super) forced: Option<Date>,
+}
+
+/// From when the line's change counts; or why it cannot be made.
+pub(super) fn when(of: &When<'_>) -> Result<Date, Verdict> {
+    let units = of.reckoned.reckoning.units;
+    let up = of.theirs.units_at(of.line, of.frame.date).is_none_or(|now| units > now);
+    let rows = of.theirs.rows.get(&of.line).map_or(&[][..], Vec::as_slice);
+    let date = match policy(of.frame, of.target, of.swapped, up) {
+        None => of.frame.date,
+        Some(policy) => judged(of, policy, rows)?,
+    };
+    let date = of.forced.map_or(date, |forced| forced.max(date));
+    Ok(later_of_ours(of, date, units))
+}
+
+/// From when the units of a line that is not there yet count.
+pub(super) fn of_new_line(
+    theirs: &Theirs,
+    frame: &Frame<'_>,
+    target: &Target,
+    reckoned: &Reckoned,
+    forced: Option<Date>,
+) -> Result<Date, Verdict> {
+    let contract = theirs.contracts.get(&target.contract.id);
+    let (start, end) = (contract.and_then(|c| c.start), contract.and_then(|c| c.end));
+    let date = match policy(frame, target, false, true) {
+        None => start.map_or(frame.date, |start| start.max(frame.date)),
+        Some(policy) => {
+            let day = change_day(frame, target, reckoned);
+            let dating = Dating { policy, day, contract_start: start, contract_end: end, rows: &[], roll: true };
+            told(&dating)?
+        }
+    };
+    Ok(forced.map_or(date, |forced| forced.max(date)))
+}
+
+/// The policy that dates a change; none where the run names the date.
+fn policy(frame: &Frame<'_>, target: &Target, swapped: bool, up: bool) -> Option<EffectiveFrom> {
+    let run = frame.run;
+    let policies = &frame.settings.effective_date;
+    let of_counts = if up || swapped { policies.increase } else { policies.decrease };
+    let by_default = run.period.is_some_and(|period| run.effective_date == Some(period.start));
+    match run.kind {
+        // The first of the month is what a count is for; by another policy it counts from another day.
+        RunKind::SeatSync if by_default && of_counts != EffectiveFrom::PeriodStart => Some(of_counts),
+        RunKind::SeatSync => None,
+        _ if run.effective_date.is_some() => None,
+        RunKind::Initial => Some(of_counts),
+        _ if up || swapped || target.role == Role::Leaving => Some(policies.package_change_increase),
+        _ => Some(policies.package_change_decrease),
+    }
+}
+
+/// The day of the change itself: what was told by the vendor, else the run's own.
+fn change_day(frame: &Frame<'_>, target: &Target, reckoned: &Reckoned) -> Date {
+    if frame.run.kind != RunKind::PackageChanges || target.role == Role::Leaving {
+        return frame.day;
+    }
+    let zone = frame.settings.zone();
+    let told = reckoned.reckoning.parts.iter().map(|part| day_of(part.as_of, &zone)).max().unwrap_or(frame.day);
+    // As far back as a run may be effective from, and not ahead of the run.
+    let earliest = frame.day.first_of_month().yesterday().map_or(frame.day, Date::first_of_month);
+    told.clamp(earliest, frame.day)
+}
+
+fn judged(of: &When<'_>, policy: EffectiveFrom, rows: &[super::reading::Row]) -> Result<Date, Verdict> {
+    let contract = of.theirs.contracts.get(&of.target.contract.id);
+    let (start, end) = match contract {
+        Some(contract) => (contract.start, contract.end),
+        // As last seen, to find where periods begin; whether it has ended is for what is read now to say.
+        None => (of.target.contract.start, None),
+    };
+    let day = change_day(of.frame, of.target, of.reckoned);
+    told(&Dating { policy, day, contract_start: start, contract_end: end, rows, roll: true })
+}
+
+fn told(dating: &Dating<'_>) -> Result<Date, Verdict> {
+    match dated(dating) {
+        Dated::On(date) | Dated::Rolled { date, .. } => Ok(date),
+        Dated::Unseen { date, posted_start, posted_end } => {
+            let words = format!(
+                "The period {posted_start} to {posted_end} is already posted, and Autotask shows no units from {date} on \
+                 yet: the change is made for {date}."
+            );
+            Err((LineState::Skipped, Some(Code::PeriodAlreadyBilled), words))
+        }
+        Dated::Outside { start, end } => {
+            let from = start.map_or_else(String::new, |start| format!(" from {start}"));
+            let to = end.map_or_else(String::new, |end| format!(" to {end}"));
+            let words = format!("The change would count from outside the contract, which runs{from}{to}.");
+            Err((LineState::Failed, Some(Code::EffectiveDateOutsideContract), words))
+        }
+    }
+}
+
+/// Where units are right at the date of the change and we ourselves had set others for later, somebody's newest word
+/// counts there, too.
+fn later_of_ours(of: &When<'_>, date: Date, units: i64) -> Date {
+    let Some(ledger) = of.ledger.filter(|_| of.reckoned.explicit) else { return date };
+    if of.theirs.units_at(of.line, date) != Some(units) {
+        return date;
+    }
+    let mut later: Vec<Date> = ledger.kept.iter().copied().filter(|kept| *kept > date).collect();
+    later.sort_unstable();
+    let differs = |kept: &Date| of.theirs.units_at(of.line, *kept).is_some_and(|there| there != units);
+    later.into_iter().find(differs).unwrap_or(date)
+}

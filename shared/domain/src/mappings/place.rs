@@ -1,0 +1,82 @@
+//! Lines that a run finds on a contract or adds to it become the mapping's; lines that a package has left leave it.
+
+use super::context::Context;
+use super::put::{When, Words, put};
+use super::{MappedLine, MappingStatus};
+use crate::ids::{AccountId, LineRef, PackageId};
+use crate::problem::{Code, Error, Result};
+
+/// How often a mapping that somebody else changes meanwhile is looked at again.
+const TRIES: u32 = 4;
+
+const PLACED: Words = Words { action: "mapping.line_placed", event: Some("mapping.line_placed") };
+const LEFT: Words = Words { action: "mapping.line_left", event: None };
+
+/// Puts a line into an account's mapping as its package's. A line of another service that the package had is kept as
+/// one that it leaves, until that has 0 units. Nothing happens where a person has meanwhile chosen another line.
+///
+/// # Errors
+/// `contract_service_shared` where the line is somebody else's; `conflict` when overtaken again and again.
+pub(crate) async fn place_line(
+    context: Context<'_>,
+    account: &AccountId,
+    contract: i64,
+    line: &MappedLine,
+) -> Result<()> {
+    for _ in 0..TRIES {
+        let Some(present) = context.mapping(account).await? else { return Ok(()) };
+        let billable = matches!(present.status, MappingStatus::Confirmed | MappingStatus::Broken);
+        if !billable || present.contract_for(&line.package_id).map(|contract| contract.id) != Some(contract) {
+            return Ok(());
+        }
+        let mut next = present.value.clone();
+        let old = next.lines.iter().position(|known| known.package_id == line.package_id);
+        let old = old.map(|at| next.lines.remove(at));
+        if old.as_ref() == Some(line) {
+            return Ok(());
+        }
+        let mut line = line.clone();
+        if let Some(old) = old {
+            line.overwrite_cost = old.overwrite_cost.filter(|_| line.line.kind == crate::LineKind::Service);
+            let same_service = old.line.kind == line.line.kind && old.service_id == line.service_id;
+            if old.line != line.line && !same_service {
+                next.leaving.push(old);
+            }
+        }
+        next.leaving.retain(|left| left.line != line.line);
+        next.lines.push(line);
+        next.lines.sort_by(|a, b| a.package_id.cmp(&b.package_id));
+        next.updated_at = context.ports.clock.now();
+        match put(context, &next, When::Seen(Some(present.v)), PLACED).await {
+            Err(Error::Problem(problem)) if problem.code == Code::Conflict => {}
+            other => return other.map(|_| ()),
+        }
+    }
+    Err(Error::problem(Code::Conflict, "The mapping is being changed by others right now."))
+}
+
+/// Forgets a line that a package has left, now that it has 0 units.
+///
+/// # Errors
+/// `conflict` when overtaken again and again.
+pub(crate) async fn forget_left(
+    context: Context<'_>,
+    account: &AccountId,
+    package: &PackageId,
+    line: LineRef,
+) -> Result<()> {
+    for _ in 0..TRIES {
+        let Some(present) = context.mapping(account).await? else { return Ok(()) };
+        let mut next = present.value.clone();
+        next.leaving.retain(|left| left.line != line || left.package_id != *package);
+        if next.leaving.len() == present.leaving.len() {
+            return Ok(());
+        }
+        next.updated_at = context.ports.clock.now();
+        match put(context, &next, When::Seen(Some(present.v)), LEFT).await {
+            Err(Error::Problem(problem)) if problem.code == Code::Conflict => {}
+            other => return other.map(|_| ()),
+        }
+    }
+    Err(Error::problem(Code::Conflict, "The mapping is being changed by others right now."))
+}
