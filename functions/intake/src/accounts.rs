@@ -39,9 +39,9 @@ pub struct AccountBody {
     #[serde(default)]
     #[schema(example = "office@bluekite.example")]
     contact_email: Option<String>,
-    /// What it has, at most 100.
+    /// What it has, at most 100, and nothing else; left out, its packages stay as they are.
     #[serde(default)]
-    packages: Vec<AccountPackageBody>,
+    packages: Option<Vec<AccountPackageBody>>,
     /// Whether it still is a client.
     #[serde(default = "yes")]
     #[schema(default = true)]
@@ -54,7 +54,7 @@ impl From<AccountBody> for AccountInput {
         Self {
             name: body.name,
             contact_email: body.contact_email,
-            packages: body.packages.into_iter().map(package).collect(),
+            packages: body.packages.map(|packages| packages.into_iter().map(package).collect()),
             active: body.active,
         }
     }
@@ -72,7 +72,7 @@ pub struct AccountItemBody {
     #[serde(default)]
     contact_email: Option<String>,
     #[serde(default)]
-    packages: Vec<AccountPackageBody>,
+    packages: Option<Vec<AccountPackageBody>>,
     #[serde(default = "yes")]
     #[schema(default = true)]
     active: bool,

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod batch;
+mod changes;
 mod on_event;
 mod packages;
 mod partners;
@@ -24,6 +25,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(packages::put_package))
         .routes(routes!(accounts::put_account, accounts::delete_account))
         .routes(routes!(accounts::post_accounts))
+        .routes(routes!(changes::post_change))
+        .routes(routes!(changes::get_change))
         .routes(routes!(usage::put_usage))
         .routes(routes!(usage::post_usage))
 }

@@ -4,5 +4,5 @@ use runtime::{Needs, StartError, serve_http};
 
 #[tokio::main]
 async fn main() -> Result<(), StartError> {
-    serve_http(Needs::http().events(), intake::routes()).await
+    serve_http(Needs::http().queues().events(), intake::routes()).await
 }

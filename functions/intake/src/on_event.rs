@@ -1,9 +1,11 @@
 //! The events of the vendor's core, by the same calls as HTTP.
 
 use crate::accounts::AccountBody;
+use crate::changes::PackageChangeBody;
 use crate::packages::PackageBody;
 use crate::usage::UsageBody;
 use domain::decoding::from_value;
+use domain::packages;
 use domain::ports::Deadline;
 use domain::vendor::{self, AccountItem, UsageItem};
 use domain::{AccountId, Actor, Code, Error, PackageId, PartnerId, Problem, Result, Scope};
@@ -75,7 +77,7 @@ struct ClaimData {
 pub async fn on_event(app: &App, detail_type: &str, detail: Value, _deadline: &dyn Deadline) -> Result<()> {
     let result = take(app, detail_type, detail).await;
     match &result {
-        Err(error) if error.code() == Some(Code::InvalidInput) => {
+        Err(error) if matches!(error.code(), Some(Code::InvalidInput | Code::IdempotencyMismatch)) => {
             tracing::warn!(event.kind = detail_type, error = %error, "dropped an event that cannot be right");
             Ok(())
         }
@@ -93,6 +95,7 @@ async fn take(app: &App, detail_type: &str, detail: Value) -> Result<()> {
     let on = On { app, scope: runtime::bus::scope(), actor, partner: envelope.partner_id, at: envelope.occurred_at };
     match detail_type {
         "account.created" | "account.updated" => on.account(parsed(envelope.data)?).await,
+        "account.package_changed" => on.package_changed(parsed(envelope.data)?).await,
         "account.deleted" => on.account_deleted(parsed(envelope.data)?).await,
         "usage.recorded" => on.usage(parsed(envelope.data)?).await,
         "package.catalogue_changed" => on.catalogue(parsed(envelope.data)?).await,
@@ -106,6 +109,7 @@ const KNOWN: &[&str] = &[
     "account.created",
     "account.updated",
     "account.deleted",
+    "account.package_changed",
     "usage.recorded",
     "package.catalogue_changed",
     "partner.deactivated",
@@ -141,6 +145,11 @@ impl On<'_> {
         let of = (self.partner()?, &data.account_id);
         let at = Some(self.at);
         vendor::deactivate_account(&self.app.ports, &self.scope, &self.actor, of, at, None).await.map(|_| ())
+    }
+
+    async fn package_changed(&self, data: PackageChangeBody) -> Result<()> {
+        let change = data.of_partner(self.partner()?.clone());
+        packages::tell_change(&self.app.ports, &self.scope, &self.actor, change).await.map(|_| ())
     }
 
     async fn usage(&self, data: UsageData) -> Result<()> {

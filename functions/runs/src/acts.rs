@@ -21,7 +21,8 @@ const REASON_CHARS_MAX: usize = 500;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StartRunBody {
-    /// `seat_sync`.
+    /// `seat_sync`: counts become units. `initial`: every package of the accounts gets its line. `package_changes`:
+    /// all package changes that are pending, also those told while automatic sync was off (*Sync now*).
     #[schema(value_type = String, example = "seat_sync")]
     kind: RunKind,
     /// `preview` plans and writes nothing; `apply` plans and writes.
@@ -30,7 +31,8 @@ pub(crate) struct StartRunBody {
     /// What to look at; everything where it is left out.
     scope: Option<RunScope>,
     /// From when units count: between the first day of the month before and the last day of the next month, in the
-    /// connection's time zone. The first of the present month where it is left out.
+    /// connection's time zone. Where it is left out: the first of the present month for a seat sync, and each line's
+    /// own day by the settings' `effective_date` for the other kinds.
     #[schema(value_type = Option<String>, format = Date, example = "2026-12-01")]
     effective_date: Option<Date>,
 }
@@ -85,7 +87,7 @@ fn started(run: &Run) -> (StatusCode, [(HeaderName, String); 1], Json<StartedRun
     (StatusCode::ACCEPTED, [(header::LOCATION, run.status_url())], Json(run.into()))
 }
 
-/// Starts a seat sync, as a preview or to be applied at once
+/// Starts a run, as a preview or to be applied at once
 #[utoipa::path(
     post,
     path = "/v1/connections/{cid}/runs",
@@ -97,7 +99,7 @@ fn started(run: &Run) -> (StatusCode, [(HeaderName, String); 1], Json<StartedRun
         (status = 400, description = "`invalid_input`, naming the fields", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`forbidden_role`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "`already_running` with `run_id` and `status_url`; `needs_relink`, `connection_paused`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`already_running` with `run_id` and `status_url`; `initial_sync_not_ready`, naming in `missing` what is to be mapped; `needs_relink`, `connection_paused`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn start_run(
@@ -109,10 +111,9 @@ pub(crate) async fn start_run(
     caller.require(BILLERS)?;
     let body = body.read()?;
     let wanted = StartRun {
-        kind: body.kind,
         accounts: body.scope.and_then(|scope| scope.accounts),
         effective_date: body.effective_date,
-        ..StartRun::seat_sync(body.mode, Trigger::Manual)
+        ..StartRun::of_kind(body.kind, body.mode, Trigger::Manual)
     };
     let run = runs::start(&app.ports, &caller.scope()?, caller.actor(), caller.partner()?, &cid, wanted).await?;
     Ok(started(&run))

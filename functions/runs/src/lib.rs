@@ -4,6 +4,7 @@ mod acts;
 mod examples;
 mod health;
 mod lines;
+mod pending;
 mod reconciliation;
 mod reports;
 mod usage_history;
@@ -25,6 +26,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(acts::apply_run))
         .routes(routes!(acts::cancel_run))
         .routes(routes!(acts::retry_failed))
+        .routes(routes!(pending::list_pending))
         .routes(routes!(lines::list_lines))
         .routes(routes!(lines::lines_csv))
         .routes(routes!(reconciliation::get_reconciliation))

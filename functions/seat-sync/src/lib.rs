@@ -7,7 +7,7 @@ use domain::mappings::{self, Context, Watched};
 use domain::ports::{Deadline, Order, PageRequest, QueueError, QueueName, Read};
 use domain::records::{Collection, SHARDS, load_page};
 use domain::runs::WorkMessage;
-use domain::{Actor, Code, Error, Scope, billing, change, runs};
+use domain::{Actor, Code, Error, Scope, billing, change, packages, runs};
 use runtime::App;
 use runtime::schedule::Tick;
 use serde::{Deserialize, Serialize};
@@ -71,6 +71,18 @@ pub async fn tick(app: &App, tick: Tick, _deadline: &dyn Deadline) -> domain::Re
                 asked = ticked.asked,
                 "looked for due seat syncs"
             );
+            Ok(())
+        }
+        "package-changes" => {
+            let swept = packages::sweep(&app.ports, &scope, &actor, tick.time).await?;
+            if swept != packages::Swept::default() {
+                tracing::info!(
+                    started = swept.started,
+                    waiting = swept.waiting,
+                    ended = swept.ended,
+                    "looked for package changes that wait"
+                );
+            }
             Ok(())
         }
         "sweep" => sweep(app, &scope).await,

@@ -11,6 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 /// The schedules and how often each fires.
 pub const JOBS: [(&str, Duration); 6] = [
     ("seat-sync", Duration::from_secs(3_600)),
+    ("package-changes", Duration::from_secs(900)),
     ("sweep", Duration::from_secs(300)),
     ("probe", Duration::from_secs(86_400)),
     ("watch", Duration::from_secs(86_400)),

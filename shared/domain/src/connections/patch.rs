@@ -108,7 +108,13 @@ pub async fn patch_settings(
     changed.features.clone_from(&after.0.features);
     changed.email.clone_from(&after.0.email);
     changed.updated_at = ports.clock.now();
-    let record = SettingsRecord { settings: after.1.clone(), ..stored.value.clone() };
+    // What was told while automatic billing sync was off waits for a person: switching on pushes nothing.
+    let auto_sync_since = match (before.1.billing_auto_sync, after.1.billing_auto_sync) {
+        (false, true) => Some(changed.updated_at),
+        (true, true) => stored.value.auto_sync_since,
+        (_, false) => None,
+    };
+    let record = SettingsRecord { settings: after.1.clone(), auto_sync_since, ..stored.value.clone() };
     let mut change = Change::of_connection(ports, actor, partner, id).replace(&record, stored.v)?.audit(
         "settings.changed",
         "settings",

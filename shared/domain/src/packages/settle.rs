@@ -1,9 +1,9 @@
 //! What a run that has ended means for the package changes that it covered: done, or still pending and why.
 
 use super::{ChangeState, PackageChange, PackageMapping, PendingChange};
-use crate::actor::Scope;
+use crate::actor::{Actor, Scope};
 use crate::change::Change;
-use crate::ids::{AccountId, ChangeId, PackageId};
+use crate::ids::{AccountId, ChangeId, ConnectionId, PackageId, PartnerId, RunId};
 use crate::issues::{self, Subject};
 use crate::mappings::{Mapping, MappingStatus};
 use crate::ports::{Ports, Read, StorageError};
@@ -83,8 +83,11 @@ impl Facts<'_> {
         None
     }
 
-    fn is_excluded(&self) -> bool {
-        self.mapping.is_some_and(|mapping| mapping.status == MappingStatus::Excluded)
+    /// Whether a package without a line in a run has one, or must get one.
+    fn ought_to_have_a_line(&self, package: &PackageId) -> bool {
+        let excluded = self.packages.get(package).is_some_and(|own| own.excluded)
+            || self.mapping.is_some_and(|mapping| mapping.status == MappingStatus::Excluded);
+        !excluded && (self.has(package) || self.has_line(package))
     }
 }
 
@@ -92,23 +95,24 @@ impl Facts<'_> {
 /// line is right, and so is one that is excluded.
 #[must_use]
 pub fn judge(change: &PackageChange, kind: RunKind, lines: &[RunLine], facts: &Facts<'_>) -> Judged {
-    let mut elsewhere = None;
+    let (mut kept, mut elsewhere) = (Vec::new(), None);
     for package in change.packages() {
         let mut own = lines.iter().filter(|line| is_of(line, &change.account, package)).peekable();
-        let has_lines = own.peek().is_some();
-        if let Some(wrong) = own.find(|line| !is_right(line)) {
-            return Judged::Kept(package.clone(), wrong.code.unwrap_or(Code::RunPartial), wrong.words.clone());
-        }
-        if has_lines {
-            continue;
-        }
-        if let Some((code, words)) = facts.hindrance(package) {
-            return Judged::Kept(package.clone(), code, words);
-        }
-        let excluded = facts.packages.get(package).is_some_and(|own| own.excluded) || facts.is_excluded();
-        if !excluded && (facts.has(package) || facts.has_line(package)) {
+        if own.peek().is_some() {
+            kept.extend(
+                own.filter(|line| !is_right(line))
+                    .map(|line| (package, line.code.unwrap_or(Code::RunPartial), line.words.clone())),
+            );
+        } else if let Some((code, words)) = facts.hindrance(package) {
+            kept.push((package, code, words));
+        } else if facts.ought_to_have_a_line(package) {
             elsewhere.get_or_insert(package);
         }
+    }
+    // A line that waits for the other one says nothing of why that is not right.
+    kept.sort_by_key(|(_, code, _)| *code == Code::SwapWaiting);
+    if let Some((package, code, words)) = kept.into_iter().next() {
+        return Judged::Kept(package.clone(), code, words);
     }
     match elsewhere {
         None => Judged::Done,
@@ -207,7 +211,10 @@ impl Settling<'_> {
                 return Ok(());
             };
             let written = match judge(&pending.value.0, self.run.kind, self.lines, facts) {
-                Judged::Done => self.done(pending).await,
+                Judged::Done => {
+                    let of = (&self.run.partner, &self.run.connection);
+                    done(self.ports, self.scope, &self.run.actor, of, pending, Some(&self.run.id)).await
+                }
                 Judged::Kept(package, code, words) => self.kept(pending, &package, (code, words)).await,
                 Judged::Elsewhere => return Ok(()),
             };
@@ -217,34 +224,6 @@ impl Settling<'_> {
             }
         }
         Err(StorageError::Conflict { at: 0, current: None }.into())
-    }
-
-    async fn done(&self, pending: Versioned<PendingChange>) -> Result<()> {
-        let mut change = pending.value.0.clone();
-        change.state = ChangeState::Done;
-        change.why = None;
-        change.run = Some(self.run.id.clone());
-        change.tries += 1;
-        change.done_at = Some(self.ports.clock.now());
-        let told = json!({
-            "change_id": change.id, "account_id": change.account, "from": change.from, "to": change.to,
-            "quantity": change.quantity, "occurred_at": change.occurred_at, "run_id": self.run.id,
-        });
-        let mut write = self
-            .both(&pending, &change, Write::delete(pending.value.key(), Expect::Version(pending.v)))
-            .await?
-            .audit(
-                "package_change.billed",
-                format!("package_change/{}", change.id),
-                json!({"state": ChangeState::Pending}),
-                json!({"state": change.state, "run": self.run.id}),
-            )?
-            .event("billing.package_change_billed", told)?;
-        for package in change.packages() {
-            let subject = unmapped_subject(&change.account, package);
-            write = issues::resolve(write, self.ports, self.scope, self.on(&subject), Code::PackageUnmapped).await?;
-        }
-        Ok(write.commit(self.scope).await?)
     }
 
     async fn kept(&self, pending: Versioned<PendingChange>, package: &PackageId, why: (Code, String)) -> Result<()> {
@@ -257,7 +236,9 @@ impl Settling<'_> {
         change.run = Some(self.run.id.clone());
         change.tries += 1;
         let kept = PendingChange(change.clone());
-        let mut write = self.both(&pending, &change, Write::replace(&kept, pending.v)?).await?;
+        let mut write = Change::of_connection(self.ports, &self.run.actor, &self.run.partner, &self.run.connection)
+            .replace(&kept, pending.v)?
+            .write(own_record(self.ports, self.scope, &change).await?);
         if let Some((Code::PackageUnmapped, words)) = &change.why {
             let subject = unmapped_subject(&change.account, package);
             let on = self.on(&subject);
@@ -266,17 +247,73 @@ impl Settling<'_> {
         Ok(write.commit(self.scope).await?)
     }
 
-    /// A change's own record together with what becomes of its pending one.
-    async fn both(&self, pending: &PendingChange, change: &PackageChange, write: Write) -> Result<Change<'_>> {
-        let own = load::<PackageChange>(&*self.ports.storage, self.scope, &pending.0.key()).await?;
-        let expect = own.map_or(Expect::Absent, |own| Expect::Version(own.v));
-        let base = Change::of_connection(self.ports, &self.run.actor, &self.run.partner, &self.run.connection);
-        Ok(base.write(write).write(Write::put(change, expect)?))
-    }
-
     fn on<'a>(&'a self, subject: &'a str) -> Subject<'a> {
         Subject { partner: &self.run.partner, connection: &self.run.connection, subject }
     }
+}
+
+/// Closes a change for which no run has anything to write.
+///
+/// # Errors
+/// Records.
+pub(super) async fn close(
+    ports: &Ports,
+    scope: &Scope,
+    actor: &Actor,
+    connection: &ConnectionId,
+    change: &PackageChange,
+) -> Result<()> {
+    let key = PendingChange(change.clone()).key();
+    let Some(pending) = load::<PendingChange>(&*ports.storage, scope, &key).await? else { return Ok(()) };
+    match done(ports, scope, actor, (&change.partner, connection), pending, None).await {
+        // Somebody else settles it.
+        Err(Error::Storage(StorageError::Conflict { .. })) => Ok(()),
+        other => other,
+    }
+}
+
+/// Ends a change: all its lines are right.
+async fn done(
+    ports: &Ports,
+    scope: &Scope,
+    actor: &Actor,
+    (partner, connection): (&PartnerId, &ConnectionId),
+    pending: Versioned<PendingChange>,
+    run: Option<&RunId>,
+) -> Result<()> {
+    let mut change = pending.value.0.clone();
+    change.state = ChangeState::Done;
+    change.why = None;
+    change.run = run.cloned().or(change.run);
+    change.tries += u32::from(run.is_some());
+    change.done_at = Some(ports.clock.now());
+    let told = json!({
+        "change_id": change.id, "account_id": change.account, "from": change.from, "to": change.to,
+        "quantity": change.quantity, "occurred_at": change.occurred_at, "run_id": run,
+    });
+    let mut write = Change::of_connection(ports, actor, partner, connection)
+        .write(Write::delete(pending.value.key(), Expect::Version(pending.v)))
+        .write(own_record(ports, scope, &change).await?)
+        .audit(
+            "package_change.billed",
+            format!("package_change/{}", change.id),
+            json!({"state": ChangeState::Pending}),
+            json!({"state": change.state, "run": run}),
+        )?
+        .event("billing.package_change_billed", told)?;
+    for package in change.packages() {
+        let subject = unmapped_subject(&change.account, package);
+        let on = Subject { partner, connection, subject: &subject };
+        write = issues::resolve(write, ports, scope, on, Code::PackageUnmapped).await?;
+    }
+    Ok(write.commit(scope).await?)
+}
+
+/// The write of a change's own record, beside the one among those that are pending.
+async fn own_record(ports: &Ports, scope: &Scope, change: &PackageChange) -> Result<Write> {
+    let own = load::<PackageChange>(&*ports.storage, scope, &change.key()).await?;
+    let expect = own.map_or(Expect::Absent, |own| Expect::Version(own.v));
+    Ok(Write::put(change, expect)?)
 }
 
 /// What the issue of an account's unmapped package is about.
@@ -397,6 +434,10 @@ mod tests {
             (vec![line("old", "unchanged", Value::Null), line("new", "superseded", json!("superseded"))], DONE),
             (vec![right("old"), line("new", "failed", failed.clone())], kept("new", Code::RejectedByAutotask)),
             (vec![line("old", "held", json!("swap_waiting")), right("new")], kept("old", Code::SwapWaiting)),
+            (
+                vec![line("old", "held", json!("swap_waiting")), line("new", "failed", json!("duplicate_line"))],
+                kept("new", Code::DuplicateLine),
+            ),
             (
                 vec![right("old"), line("new", "unverified", json!("write_unverified"))],
                 kept("new", Code::WriteUnverified),

@@ -45,7 +45,7 @@ pub async fn apply(
     }
     check_version(if_match, found.v)?;
     check(&found, plan_hash, ports.clock.now())?;
-    let settings = ready(ports, scope, partner, connection).await?;
+    let settings = ready(ports, scope, partner, connection, found.kind).await?;
     let stored = lines::load_lines(ports, scope, partner, connection, id).await?;
     if settings.second_approver {
         by_a_second_person(&found, &stored, actor)?;

@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 /// What is wrong with the connection, as for a start; `already_running`; a conflict where somebody else decided.
 pub(super) async fn follow(mut desk: Desk<'_>, picks: &[Pick]) -> Result<Run> {
     let (ports, scope, old) = (desk.ports, desk.scope, desk.run.value.clone());
-    ready(ports, scope, &old.partner, &old.connection).await?;
+    ready(ports, scope, &old.partner, &old.connection, old.kind).await?;
     let mut run = Run::queued(ports, desk.actor, (&old.partner, &old.connection), old.kind, Trigger::Approval);
     lease_for(ports, scope, &run).await?;
     let planned: Vec<RunLine> = (1..).zip(picks).map(|(no, pick)| afresh(no, pick)).collect();

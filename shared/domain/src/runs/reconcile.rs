@@ -140,7 +140,7 @@ pub async fn reconcile(
     partner: &PartnerId,
     connection: &ConnectionId,
 ) -> Result<Reconciliation> {
-    let settings = start::ready(ports, scope, partner, connection).await?;
+    let settings = start::ready(ports, scope, partner, connection, RunKind::SeatSync).await?;
     let date = ports.clock.now().to_zoned(settings.zone()).date();
     let run = looking(ports, actor, (partner, connection), &settings, date);
     let computed = billing::compute(ports, scope, partner, connection, &run).await?;

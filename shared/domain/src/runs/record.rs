@@ -99,6 +99,16 @@ impl RunKind {
         }
     }
 
+    /// The feature that must be on for it; undoing needs none.
+    #[must_use]
+    pub fn feature(self) -> Option<&'static str> {
+        match self {
+            RunKind::SeatSync => Some("seat_sync"),
+            RunKind::Initial | RunKind::PackageChanges => Some("package_billing"),
+            RunKind::Undo | RunKind::AutoMap | RunKind::CsvImport => None,
+        }
+    }
+
     /// The kind's text.
     #[must_use]
     pub fn as_str(self) -> &'static str {

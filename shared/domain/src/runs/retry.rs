@@ -28,7 +28,7 @@ pub async fn retry_failed(
 ) -> Result<Run> {
     let run = load_run(ports, scope, partner, connection, id).await?;
     if !run.kind.is_billing() || !run.state.is_final() {
-        return Err(not_writable(&run, "Only a seat sync that has ended can be retried"));
+        return Err(not_writable(&run, "Only a run of lines that has ended can be retried"));
     }
     if run.kind == RunKind::Undo {
         return Err(not_writable(&run, "An undo is not retried; undo the same run once more"));
@@ -45,10 +45,11 @@ pub async fn retry_failed(
     refuse_too_old(ports, scope, &run).await?;
     let wanted = StartRun {
         accounts: Some(accounts),
+        changes: run.changes.clone(),
         effective_date: run.effective_date,
         retry_of: Some(id.clone()),
         reason,
-        ..StartRun::seat_sync(run.mode, Trigger::Retry)
+        ..StartRun::of_kind(run.kind, run.mode, Trigger::Retry)
     };
     start(ports, scope, actor, partner, connection, wanted).await
 }

@@ -1,4 +1,4 @@
-//! Starting a seat-sync run.
+//! Starting a run that changes units.
 
 use super::decide::refuse_one_person;
 use super::lease::{self, Holder, SlotClaim, already_running};
@@ -9,8 +9,10 @@ use crate::calendar::{month_of, period_of_slot};
 use crate::change::Change;
 use crate::connections::settings::{ApprovalMode, SettingsRecord};
 use crate::connections::{SEAT_SYNC_JOB, Settings, load_connection};
-use crate::ids::{AccountId, ConnectionId, PartnerId, RunId};
+use crate::ids::{AccountId, ChangeId, ConnectionId, PartnerId, RunId};
 use crate::mappings::{Mapping, MappingStatus};
+use crate::packages;
+
 use crate::ports::{Ports, Read, StorageError};
 use crate::problem::{Code, Error, FieldError, Problem, Result};
 use crate::records::{Collection, Key, Versioned, load, load_all};
@@ -27,14 +29,17 @@ const TRIES: u32 = 4;
 /// What to start.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StartRun {
-    /// What it does; only [`RunKind::SeatSync`] is started here.
+    /// What it does: a seat sync, an initial sync, or package changes.
     pub kind: RunKind,
-    /// Whether it may write. A scheduled run stops at its plan where the settings say `approve_all`.
+    /// Whether it may write. A run that starts by itself stops at its plan where the settings say `approve_all`.
     pub mode: RunMode,
     /// Which accounts; none means all.
     pub accounts: Option<Vec<AccountId>>,
+    /// Which package changes; none means all that are pending.
+    pub changes: Option<Vec<ChangeId>>,
     /// From when units count: from the first day of the month before to the last day of the next month, in the
-    /// connection's zone. None: the first of the present month, or of the slot's.
+    /// connection's zone. None: for a seat sync the first of the present month, or of the slot's; for other kinds
+    /// each line's own day, by the settings.
     pub effective_date: Option<Date>,
     /// Why.
     pub trigger: Trigger,
@@ -50,10 +55,17 @@ impl StartRun {
     /// A seat sync of all accounts, effective from the first of the month.
     #[must_use]
     pub fn seat_sync(mode: RunMode, trigger: Trigger) -> Self {
+        Self::of_kind(RunKind::SeatSync, mode, trigger)
+    }
+
+    /// A run of all accounts.
+    #[must_use]
+    pub fn of_kind(kind: RunKind, mode: RunMode, trigger: Trigger) -> Self {
         Self {
-            kind: RunKind::SeatSync,
+            kind,
             mode,
             accounts: None,
+            changes: None,
             effective_date: None,
             trigger,
             due_slot: None,
@@ -73,8 +85,9 @@ impl StartRun {
 /// the message that makes a worker take it up. A slot that already has a run gets that run back.
 ///
 /// # Errors
-/// `not_found`, `needs_relink`, `connection_paused`; `invalid_input` naming the field; `second_person_needed` where
-/// somebody would write alone; `already_running` with `run_id` and `status_url`.
+/// `not_found`, `needs_relink`, `connection_paused`; `invalid_input` naming the field; `initial_sync_not_ready` with
+/// what is `missing`; `second_person_needed` where somebody would write alone; `already_running` with `run_id` and
+/// `status_url`.
 pub async fn start(
     ports: &Ports,
     scope: &Scope,
@@ -86,7 +99,10 @@ pub async fn start(
     if let Some(run) = run_of_slot(ports, scope, partner, connection, wanted.due_slot).await? {
         return taken_up(ports, run).await;
     }
-    let settings = ready(ports, scope, partner, connection).await?;
+    let settings = ready(ports, scope, partner, connection, wanted.kind).await?;
+    if wanted.kind == RunKind::Initial {
+        packages::gate(ports, scope, partner, connection).await?.pass()?;
+    }
     if wanted.due_slot.is_none() {
         refuse_one_person(&settings, actor, wanted.mode)?;
     }
@@ -104,15 +120,21 @@ pub async fn start(
     Err(Error::problem(Code::Conflict, "Other runs of this connection start and end at the same moment."))
 }
 
-/// The settings of a connection that may be synchronised now.
+/// The settings of a connection on which a run of this kind may work now.
 ///
 /// # Errors
 /// As [`start`], for what is wrong with the connection.
-pub(super) async fn ready(ports: &Ports, scope: &Scope, partner: &PartnerId, id: &ConnectionId) -> Result<Settings> {
+pub(super) async fn ready(
+    ports: &Ports,
+    scope: &Scope,
+    partner: &PartnerId,
+    id: &ConnectionId,
+    kind: RunKind,
+) -> Result<Settings> {
     let connection = load_connection(ports, scope, partner, id).await?;
     refuse_unless_connected(&connection)?;
-    if !connection.has_feature(SEAT_SYNC_JOB) {
-        return Err(Problem::field("/kind", "the connection's feature `seat_sync` is off").into());
+    if let Some(feature) = kind.feature().filter(|feature| !connection.has_feature(feature)) {
+        return Err(Problem::field("/kind", format!("the connection's feature `{feature}` is off")).into());
     }
     let key = Key::Settings(partner.clone(), id.clone());
     let settings = load::<SettingsRecord>(&*ports.storage, scope, &key).await?;
@@ -142,8 +164,9 @@ async fn planned(
     settings: Settings,
     wanted: &StartRun,
 ) -> Result<Run> {
-    if wanted.kind != RunKind::SeatSync {
-        return Err(Problem::field("/kind", "must be `seat_sync`; other kinds are started by their own routes").into());
+    if !matches!(wanted.kind, RunKind::SeatSync | RunKind::Initial | RunKind::PackageChanges) {
+        let rule = "must be `seat_sync`, `initial` or `package_changes`; other kinds are started by their own routes";
+        return Err(Problem::field("/kind", rule).into());
     }
     let mut wrong = Vec::new();
     let accounts = match &wanted.accounts {
@@ -156,13 +179,14 @@ async fn planned(
         return Err(problem.into());
     }
     let mut run = Run::queued(ports, actor, of, wanted.kind, wanted.trigger.clone());
-    let by_schedule = matches!(wanted.trigger, Trigger::Schedule | Trigger::CatchUp);
-    let asks_first = by_schedule && settings.approval_mode == ApprovalMode::ApproveAll;
+    let by_itself = matches!(wanted.trigger, Trigger::Schedule | Trigger::CatchUp | Trigger::Event);
+    let asks_first = by_itself && settings.approval_mode == ApprovalMode::ApproveAll;
     run.mode = if asks_first { RunMode::Preview } else { wanted.mode };
     run.accounts = accounts;
+    run.changes.clone_from(&wanted.changes);
     run.due_slot = wanted.due_slot;
     run.period = Some(period);
-    run.effective_date = Some(effective_date);
+    run.effective_date = effective_date;
     run.retry_of.clone_from(&wanted.retry_of);
     run.settings = Some(settings);
     Ok(run)
@@ -176,11 +200,12 @@ pub(super) fn window(today: Date) -> (Date, Date) {
     (first, last)
 }
 
-fn dates(wanted: &StartRun, today: Date, settings: &Settings, wrong: &mut Vec<FieldError>) -> (Period, Date) {
+fn dates(wanted: &StartRun, today: Date, settings: &Settings, wrong: &mut Vec<FieldError>) -> (Period, Option<Date>) {
     let slot = wanted.due_slot.map(|slot| period_of_slot(slot, &settings.zone()));
     let Some(given) = wanted.effective_date else {
         let period = slot.unwrap_or_else(|| month_of(today));
-        return (period, period.start);
+        let by_policy = wanted.kind != RunKind::SeatSync;
+        return (period, (!by_policy).then_some(period.start));
     };
     let (first, last) = window(today);
     if !(first..=last).contains(&given) {
@@ -189,7 +214,7 @@ fn dates(wanted: &StartRun, today: Date, settings: &Settings, wrong: &mut Vec<Fi
             detail: format!("must lie between {first} and {last}"),
         });
     }
-    (slot.unwrap_or_else(|| month_of(given)), given)
+    (slot.unwrap_or_else(|| month_of(given)), Some(given))
 }
 
 /// The accounts, each once. A mapping that broke was confirmed once: its line will say why it cannot be written.
@@ -249,7 +274,8 @@ async fn claim(ports: &Ports, scope: &Scope, actor: &Actor, run: &Run, wanted: &
     }
     let after = json!({
         "kind": run.kind, "trigger": run.trigger, "mode": run.mode, "accounts": run.accounts,
-        "effective_date": run.effective_date, "retry_of": run.retry_of, "reason": wanted.reason,
+        "changes": run.changes, "effective_date": run.effective_date, "retry_of": run.retry_of,
+        "reason": wanted.reason,
     });
     let change = change.audit("run.started", format!("run/{}", run.id), json!(null), after)?;
     change.commit(scope).await?;

@@ -51,7 +51,7 @@ pub async fn undo(
     if planned.is_empty() {
         return Err(Error::problem(Code::RunNotWritable, "The run changed no line, so there is nothing to undo."));
     }
-    let settings = ready(ports, scope, partner, connection).await?;
+    let settings = ready(ports, scope, partner, connection, RunKind::Undo).await?;
     refuse_one_person(&settings, actor, wanted.mode)?;
     let mut run = Run::queued(ports, actor, (partner, connection), RunKind::Undo, Trigger::Manual);
     if wanted.mode == RunMode::Apply {

@@ -12,7 +12,7 @@ pub const BATCH_ITEMS_MAX: usize = 500;
 /// Items of a batch that are worked on at a time.
 pub(super) const BATCH_AT_ONCE: usize = 8;
 /// How often a read and its conditional write are repeated when somebody else wrote in between.
-pub(super) const ATTEMPTS_MAX: usize = 5;
+pub(crate) const ATTEMPTS_MAX: usize = 5;
 
 /// Reads and writes again while somebody else writes in between, at most [`ATTEMPTS_MAX`] times.
 macro_rules! unless_overtaken {
@@ -30,7 +30,7 @@ macro_rules! unless_overtaken {
         }
     }};
 }
-pub(super) use unless_overtaken;
+pub(crate) use unless_overtaken;
 
 /// Longest name of a partner, account or package, in characters.
 pub(super) const NAME_CHARS_MAX: usize = 200;
@@ -78,7 +78,7 @@ pub(super) fn over(present: Option<u64>) -> (Expect, PutOutcome) {
 }
 
 /// Whether to read and try again: somebody else wrote first, and the caller did not insist on a version.
-pub(super) fn is_overtaken<T>(result: &Result<T>) -> bool {
+pub(crate) fn is_overtaken<T>(result: &Result<T>) -> bool {
     match result {
         Err(Error::Storage(StorageError::Conflict { .. })) => true,
         Err(error) => error.code() == Some(Code::Conflict),
@@ -87,7 +87,7 @@ pub(super) fn is_overtaken<T>(result: &Result<T>) -> bool {
 }
 
 /// What the caller is told when every attempt was overtaken.
-pub(super) fn overtaken(if_match: Option<u64>) -> Error {
+pub(crate) fn overtaken(if_match: Option<u64>) -> Error {
     if_match.map_or_else(|| Error::problem(Code::Conflict, "It is being changed by others right now."), not_the_version)
 }
 
@@ -97,27 +97,27 @@ pub(super) async fn known_partner(ports: &Ports, scope: &Scope, partner: &Partne
 }
 
 /// Reads a record that must be there.
-pub(super) async fn known<R: Record>(ports: &Ports, scope: &Scope, key: &Key, what: &str) -> Result<Versioned<R>> {
+pub(crate) async fn known<R: Record>(ports: &Ports, scope: &Scope, key: &Key, what: &str) -> Result<Versioned<R>> {
     load::<R>(&*ports.storage, scope, key).await?.ok_or_else(|| Error::not_found(what))
 }
 
 /// The scope of one partner's records.
-pub(super) fn narrowed(scope: &Scope, partner: &PartnerId) -> Result<Scope> {
+pub(crate) fn narrowed(scope: &Scope, partner: &PartnerId) -> Result<Scope> {
     scope.narrow(partner).ok_or_else(|| Error::not_found("partner"))
 }
 
 /// Collects what is wrong with a body.
 #[derive(Debug, Default)]
-pub(super) struct Checks(Vec<FieldError>);
+pub(crate) struct Checks(Vec<FieldError>);
 
 impl Checks {
     /// Notes a broken rule.
-    pub(super) fn refuse(&mut self, pointer: impl Into<String>, rule: impl Into<String>) {
+    pub(crate) fn refuse(&mut self, pointer: impl Into<String>, rule: impl Into<String>) {
         self.0.push(FieldError { pointer: pointer.into(), detail: rule.into() });
     }
 
     /// A name: not empty, not too long, no control characters. Returns it trimmed.
-    pub(super) fn name(&mut self, pointer: &str, text: &str, chars_max: usize) -> String {
+    pub(crate) fn name(&mut self, pointer: &str, text: &str, chars_max: usize) -> String {
         let text = text.trim();
         if text.is_empty() || text.chars().count() > chars_max || text.chars().any(char::is_control) {
             self.refuse(pointer, format!("must have 1 to {chars_max} printable characters"));
@@ -135,7 +135,7 @@ impl Checks {
     }
 
     /// Ends the check.
-    pub(super) fn done(self) -> Result<()> {
+    pub(crate) fn done(self) -> Result<()> {
         Problem::fields(self.0).map_or(Ok(()), |problem| Err(problem.into()))
     }
 }

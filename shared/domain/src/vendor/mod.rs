@@ -2,7 +2,7 @@
 //! invents any of these. Each call may be repeated: what is already known is answered and not written again.
 
 mod accounts;
-mod check;
+pub(crate) mod check;
 mod claims;
 mod daily;
 mod packages;

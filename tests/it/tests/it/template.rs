@@ -472,6 +472,7 @@ fn the_schedules_fire_the_jobs_that_the_dispatcher_knows() {
         .collect();
     let expected = [
         ("seat-sync", "cron(15 * * * ? *)"),
+        ("package-changes", "rate(15 minutes)"),
         ("sweep", "rate(5 minutes)"),
         ("probe", "cron(40 3 * * ? *)"),
         ("watch", "cron(20 2 * * ? *)"),
