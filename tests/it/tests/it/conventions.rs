@@ -217,6 +217,9 @@ async fn vendors_side(trail: &mut Trail) {
         .map(|id| json!({"partner": partner, "account_id": id, "package_id": PACKAGE, "active": 9, "as_of": "2026-11-20T10:00:00Z"}))
         .collect();
     trail.leaves("POST /v1/usage/batch", Role::Service, "/v1/usage/batch", json!({"items": items}), 2).await;
+    let change = json!({"partner": partner, "account_id": "b2", "to": "phishing", "quantity": 3,
+        "occurred_at": "2026-11-20T10:00:00Z", "change_id": "chg-1"});
+    trail.leaves("POST /v1/package-changes", Role::Service, "/v1/package-changes", change, 1).await;
     let gone = "DELETE /v1/partners/{partner}/accounts/{account}";
     trail.leaves(gone, Role::Service, &at("/accounts/b3"), Value::Null, 1).await;
 }

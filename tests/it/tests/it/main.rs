@@ -20,6 +20,7 @@ mod map_function;
 mod one_machine;
 mod one_machine_http;
 mod openapi;
+mod package_changes;
 mod packages;
 mod rules;
 #[path = "runs/mod.rs"]
