@@ -9,7 +9,7 @@ use std::time::Duration;
 use utoipa_axum::router::OpenApiRouter;
 
 /// The schedules and how often each fires.
-pub const JOBS: [(&str, Duration); 6] = [
+pub const JOBS: [(&str, Duration); 7] = [
     ("seat-sync", Duration::from_secs(3_600)),
     ("package-changes", Duration::from_secs(900)),
     ("sweep", Duration::from_secs(300)),
