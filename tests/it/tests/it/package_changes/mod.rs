@@ -1,6 +1,7 @@
 //! Package changes: told by call or event, recorded, listed while they wait, pushed by themselves or by a person.
 
 mod account;
+mod billed;
 mod faults;
 mod push;
 mod sweep;
