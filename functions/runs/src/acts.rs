@@ -83,7 +83,7 @@ impl From<&Run> for StartedRun {
     }
 }
 
-fn started(run: &Run) -> (StatusCode, [(HeaderName, String); 1], Json<StartedRun>) {
+pub(crate) fn started(run: &Run) -> (StatusCode, [(HeaderName, String); 1], Json<StartedRun>) {
     (StatusCode::ACCEPTED, [(header::LOCATION, run.status_url())], Json(run.into()))
 }
 

@@ -45,6 +45,14 @@ pub(crate) fn run() -> Value {
     with(with(scheduled(), pressed), json!({"settings": {"time_zone": "UTC", "overwrite_cost": false}}))
 }
 
+pub(crate) fn planned() -> Value {
+    let waits = json!({
+        "status": "planned", "mode": "preview", "trigger": "manual", "due_slot": null, "finished_at": null,
+        "started_by": {"who": "ann", "role": "partner_billing"}, "invoice_change": "36.00",
+    });
+    with(scheduled(), waits)
+}
+
 pub(crate) fn cancelled() -> Value {
     with(scheduled(), json!({"status": "cancelled", "trigger": "manual", "due_slot": null}))
 }

@@ -1,12 +1,14 @@
 #![doc = include_str!("../README.md")]
 
 mod acts;
+mod decisions;
 mod examples;
 mod health;
 mod lines;
 mod pending;
 mod reconciliation;
 mod reports;
+mod undo;
 mod usage_history;
 mod vendor_lines;
 mod views;
@@ -27,6 +29,11 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(acts::cancel_run))
         .routes(routes!(acts::retry_failed))
         .routes(routes!(pending::list_pending))
+        .routes(routes!(undo::undo_run))
+        .routes(routes!(decisions::approve_line))
+        .routes(routes!(decisions::dismiss_line))
+        .routes(routes!(decisions::adjust_line))
+        .routes(routes!(decisions::decide_lines))
         .routes(routes!(lines::list_lines))
         .routes(routes!(lines::lines_csv))
         .routes(routes!(reconciliation::get_reconciliation))

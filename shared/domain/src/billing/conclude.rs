@@ -18,6 +18,12 @@ use std::time::Duration;
 /// What a run says that Autotask's refusal ended.
 pub(super) const REFUSED: &str = "Autotask refused the credentials during the run.";
 
+/// Whether a line still has the units that a person saw; at a date of their own choice nobody has seen any.
+fn is_as_seen(stored: &RunLine, line: &RunLine) -> bool {
+    let unseen = stored.decision.is_some() && stored.units_now.is_none();
+    unseen || stored.units_now == line.units_now
+}
+
 impl Work<'_> {
     /// The plan is made and waits for a person.
     pub(super) async fn planned(&self, prepared: Prepared, settings: &Settings, session: &Session) -> Result<Ended> {
@@ -31,6 +37,7 @@ impl Work<'_> {
         run.value.settings = Some(settings.clone());
         run.value.autotask_calls += session.calls();
         run.value.worker = None;
+        run.value.invoice_change = runs::invoice_change(&lines);
         let totals = Totals::of(lines.iter().map(|line| line.state));
         let actor = run.value.actor.clone();
         runs::finish(self.ports, self.scope, &actor, run, RunState::Planned, totals, stopped).await?;
@@ -56,7 +63,8 @@ impl Work<'_> {
                 // By now the stored lines may be a report: what was not to be written, or had gone stale, stays so.
                 matches!(stored.state, LineState::Changed | LineState::Unverified | LineState::Failed)
                     && stored.units_wanted == planned.line.units_wanted
-                    && (planned.line.created || stored.units_now == planned.line.units_now)
+                    && stored.effective_date == planned.line.effective_date
+                    && (planned.line.created || is_as_seen(stored, &planned.line))
                     && stored.cost_wanted == planned.line.cost_wanted
             });
             if !begun && !fits && planned.line.state == LineState::Changed {
@@ -105,6 +113,7 @@ impl Work<'_> {
         run.value.plan_hash.get_or_insert(plan_hash);
         run.value.planned_at.get_or_insert(self.ports.clock.now());
         run.value.totals = totals;
+        run.value.invoice_change = runs::invoice_change(&lines);
         let relink = applied.unauthorised && applied.hand_on.is_none();
         if let Some(wait) = wait.or(applied.hand_on).filter(|_| !relink && !self.is_too_old()) {
             run.value.state = if applied.hand_on.is_some() { RunState::Applying } else { RunState::Settling };

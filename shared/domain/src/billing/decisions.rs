@@ -1,8 +1,13 @@
 //! What a person's word makes of a planned line. Pure: the same rules hold for a preview that waits and for the held
 //! lines of a run that has ended.
 
+use super::plan::Verdict;
+use super::reckon::Reckoned;
+use super::sources::Ours;
+use super::targets::Target;
 use crate::problem::Code;
 use crate::runs::{Decision, DecisionKind, LineState, RunLine, Undecided, WORDS_MAX};
+use crate::units::Seq;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
@@ -91,8 +96,7 @@ fn adjusted(mut line: RunLine, decision: Decision) -> Result<RunLine, String> {
 fn dismissed(mut line: RunLine, decision: Decision) -> RunLine {
     line.state = LineState::Skipped;
     line.code = Some(Code::Dismissed);
-    let note = said(&decision);
-    line.words = cut(format!("{} dismissed this line for the period.{note}", decision.who));
+    line.words = dismissed_words(&decision);
     line.decision = Some(decision);
     line
 }
@@ -125,6 +129,12 @@ pub fn adjusted_words(line: &RunLine, decision: &Decision) -> String {
     cut(format!("{} Adjusted by {}.{}{count}", change_words(line), decision.who, said(decision)))
 }
 
+/// The words of a line that a person leaves alone.
+#[must_use]
+pub fn dismissed_words(decision: &Decision) -> String {
+    cut(format!("{} dismissed this line for the period.{}", decision.who, said(decision)))
+}
+
 fn change_words(line: &RunLine) -> String {
     let date: Date = line.effective_date;
     match (line.units_now, line.units_wanted) {
@@ -154,6 +164,48 @@ pub fn release(lines: &mut [RunLine], stop_run_percent: i64) -> bool {
         line.words = change_words(line);
     }
     true
+}
+
+/// What a decision changes of how a line is planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Word {
+    /// Whether guards and drift no longer hold it.
+    pub lifts: bool,
+    /// Whether its units are a person's own.
+    pub pressed: bool,
+    /// From when it counts, whatever the policies say.
+    pub date: Option<Date>,
+}
+
+/// Puts what a person decided about a line on what it should have.
+pub(super) fn heed(mut reckoned: Reckoned, stored: Option<&RunLine>) -> Reckoned {
+    let Some(decision) = stored.and_then(|line| line.decision.as_ref()) else { return reckoned };
+    match decision.kind {
+        DecisionKind::Dismiss => {}
+        DecisionKind::Approve => reckoned.word.lifts = true,
+        DecisionKind::Adjust => {
+            let was = decision.was.as_deref();
+            let units = decision.units.or_else(|| was.and_then(|was| was.units_wanted));
+            let date = decision.effective_date.or_else(|| was.map(|was| was.effective_date));
+            reckoned.reckoning.units = units.unwrap_or(reckoned.reckoning.units);
+            // Newer than every count that the person could know of.
+            reckoned.seq = Seq { at: decision.at, count_as_of: decision.at, id: decision.who.clone() };
+            reckoned.word = Word { lifts: true, pressed: true, date };
+        }
+    }
+    reckoned
+}
+
+/// Why a line is left alone in this period, where a person said so: in the run itself, or for the period.
+pub(super) fn dismissed_by(ours: &Ours, target: &Target, stored: Option<&RunLine>) -> Option<Verdict> {
+    let skipped = |words: String| Some((LineState::Skipped, Some(Code::Dismissed), words));
+    match stored.and_then(|line| line.decision.as_ref()) {
+        Some(decision) if decision.kind == DecisionKind::Dismiss => return skipped(dismissed_words(decision)),
+        Some(_) => return None,
+        None => {}
+    }
+    let dismissal = ours.dismissed.get(&(target.mapping.account.clone(), target.package.clone()))?;
+    skipped(dismissal.words())
 }
 
 /// What a plan would write, hashed: two plans with the same hash write the same.

@@ -7,13 +7,14 @@ use super::reckon::{Reckoned, reckon};
 use super::sources::Ours;
 use super::targets::{Role, Target, unserved_name};
 use super::when::{When, when};
+use super::{decisions, undo};
 use crate::calendar::month_of;
 use crate::connections::Settings;
 use crate::connections::settings::{DriftPolicy, Guards};
 use crate::ids::{LineKind, LineRef, PackageId, RunId};
 use crate::mappings::Mapping;
 use crate::problem::Code;
-use crate::runs::{LineName, LineState, Run, RunLine};
+use crate::runs::{LineName, LineState, Run, RunKind, RunLine};
 use crate::units::{Outcome, UnitLine, Want};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -67,7 +68,7 @@ pub struct Planned {
 }
 
 impl Planned {
-    fn new(line: RunLine) -> Self {
+    pub(super) fn new(line: RunLine) -> Self {
         Self {
             line,
             want: None,
@@ -80,7 +81,7 @@ impl Planned {
         }
     }
 
-    fn verdict(line: RunLine, (state, code, words): Verdict) -> Self {
+    pub(super) fn verdict(line: RunLine, (state, code, words): Verdict) -> Self {
         Self::new(RunLine { state, code, words, ..line })
     }
 }
@@ -97,7 +98,9 @@ pub struct Plan {
 /// Plans a run.
 #[must_use]
 pub fn plan(ours: &Ours, theirs: &Theirs, frame: &Frame<'_>) -> Plan {
-    let targets: Vec<&Target> = ours.targets.iter().filter(|target| in_pilot(target, frame.settings)).collect();
+    let undoes = frame.run.kind == RunKind::Undo;
+    let meant = |target: &&Target| undoes || in_pilot(target, frame.settings);
+    let targets: Vec<&Target> = ours.targets.iter().filter(meant).collect();
     let mut forced: BTreeMap<LineName, Date> = BTreeMap::new();
     let decide_all = |forced: &BTreeMap<LineName, Date>| -> Vec<Planned> {
         let swapped = swapped(&targets);
@@ -117,7 +120,11 @@ pub fn plan(ours: &Ours, theirs: &Theirs, frame: &Frame<'_>) -> Plan {
         lines = decide_all(&forced);
     }
     lines.extend(ours.unserved.iter().map(|unserved| unmapped(ours, frame, unserved)));
+    if frame.run.approval_of.is_some() {
+        leave_undecided(&mut lines, ours);
+    }
     hold_back(&mut lines);
+    lines.retain(|planned| frame.run.approval_of.is_none() || ours.stored.contains_key(&planned.line.name()));
     lines.sort_by(|a, b| (a.line.name(), a.line.line).cmp(&(b.line.name(), b.line.line)));
     for (no, planned) in (1..).zip(&mut lines) {
         planned.line.no = no;
@@ -157,6 +164,17 @@ fn one_date(lines: &[Planned]) -> BTreeMap<LineName, Date> {
         together.extend(all.into_iter().map(|name| (name, latest)));
     }
     together
+}
+
+/// A run over decided lines leaves all others as they are; what waits for one of those goes on waiting.
+fn leave_undecided(lines: &mut [Planned], ours: &Ours) {
+    let others = lines.iter_mut().filter(|planned| !ours.stored.contains_key(&planned.line.name()));
+    for planned in others.filter(|planned| planned.line.state == LineState::Changed) {
+        planned.want = None;
+        planned.cost_only = None;
+        planned.place = false;
+        planned.line.state = LineState::Skipped;
+    }
 }
 
 /// The old line of a swap stays as it is while the new one cannot be written: better billed as before than not at all.
@@ -249,13 +267,24 @@ fn decide(
     target: &Target,
     (swapped, forced): (bool, Option<Date>),
 ) -> Planned {
+    if let Some(undone) = ours.undone.get(&target.name()) {
+        return undo::plan(ours, theirs, frame, target, undone);
+    }
     let mut line = blank(ours, theirs, frame, target);
+    let word = ours.stored.get(&target.name()).filter(|stored| stored.decision.is_some());
+    line.decision = word.and_then(|stored| stored.decision.clone());
     let counts = match not_due(ours, target) {
         Some(verdict) => Err(verdict),
         None => reckon(ours, frame, target),
     };
     if let Ok(reckoned) = &counts {
         reckoned_into(&mut line, reckoned);
+    }
+    let dismissed = decisions::dismissed_by(ours, target, word);
+    let counts = dismissed.map_or(counts, Err);
+    let counts = counts.map(|reckoned| decisions::heed(reckoned, word));
+    if let Ok(reckoned) = &counts {
+        line.units_wanted = Some(reckoned.reckoning.units);
     }
     let line_ref = match place(theirs, frame, target, counts.as_ref().ok()) {
         Place::There(line) => line,
@@ -277,7 +306,8 @@ fn decide(
     let ledger = ours.ledger.get(&line_ref).map(|found| &found.value);
     let placing = matches!(target.step, Some(Step::Adopt(_)));
     let dated = When { theirs, frame, target, line: line_ref, ledger, reckoned: &reckoned, swapped, forced };
-    let mut planned = match when(&dated) {
+    let date = reckoned.word.date.map_or_else(|| when(&dated), Ok);
+    let mut planned = match date {
         Ok(date) => at_date(theirs, frame, target, (line, line_ref), ledger, &reckoned, date),
         Err(verdict) => Planned::verdict(line, verdict),
     };
@@ -314,11 +344,11 @@ fn at_date(
         effective_date: date,
         cost: line.cost_wanted,
         seq: reckoned.seq.clone(),
-        pressed: false,
+        pressed: reckoned.word.pressed,
         onward: reckoned.explicit,
         run: frame.run.id.clone(),
     };
-    settle_on(frame, line, row, ledger, want, now, reckoned.explicit)
+    settle_on(frame, line, row, ledger, want, now, reckoned)
 }
 
 fn reckoned_into(line: &mut RunLine, reckoned: &Reckoned) {
@@ -403,7 +433,8 @@ fn missing(
             Planned { settles: Some(until), explicit: reckoned.explicit, ..Planned::verdict(line, verdict) }
         }
         Missing::Add => {
-            match super::when::of_new_line(theirs, frame, target, reckoned, forced) {
+            let date = || super::when::of_new_line(theirs, frame, target, reckoned, forced);
+            match reckoned.word.date.map_or_else(date, Ok) {
                 Ok(date) => line.effective_date = date,
                 Err(verdict) => return Planned::verdict(line, verdict),
             }
@@ -441,7 +472,7 @@ fn settle_on(
     ledger: Option<&UnitLine>,
     want: Want,
     now: i64,
-    explicit: bool,
+    reckoned: &Reckoned,
 ) -> Planned {
     // What this run has begun is not judged anew: the guards let it pass before it was sent.
     let begun = ledger.is_some_and(|ledger| begun_by(ledger, &frame.run.id, &want));
@@ -449,7 +480,7 @@ fn settle_on(
     let cost_only = line.cost_wanted.filter(|wanted| now == want.units && line.cost_now != Some(*wanted));
     let written = ledger.and_then(|ledger| ledger.last.as_ref()).map(|last| month_of(last.effective_date));
     let same_month = written == Some(month_of(line.effective_date));
-    let held = if begun { None } else { refusal(frame, &line, row, (now, want.units), same_month, explicit) };
+    let held = if begun { None } else { refusal(frame, &line, row, (now, want.units), same_month, reckoned) };
     if let Some(verdict) = held {
         return Planned::verdict(line, verdict);
     }
@@ -526,7 +557,7 @@ fn contract_trouble(theirs: &Theirs, date: Date, target: &Target) -> Option<Verd
 }
 
 /// Reasons on their side: the line's units cannot be seen at a date.
-fn unseen(theirs: &Theirs, frame: &Frame<'_>, target: &Target, date: Date) -> Verdict {
+pub(super) fn unseen(theirs: &Theirs, frame: &Frame<'_>, target: &Target, date: Date) -> Verdict {
     let failed = |code, words: String| (LineState::Failed, Some(code), words);
     if let Some(verdict) = contract_trouble(theirs, date, target) {
         return verdict;
@@ -554,7 +585,7 @@ fn refusal(
     row: Option<&Row>,
     (now, wanted): (i64, i64),
     same_month: bool,
-    explicit: bool,
+    reckoned: &Reckoned,
 ) -> Option<Verdict> {
     if now == wanted {
         return None;
@@ -564,6 +595,9 @@ fn refusal(
             row.end.tomorrow().map_or_else(|_| String::new(), |next| format!(" The next period starts on {next}."));
         let words = format!("The period {} to {} is already posted: {now} units stay.{next}", row.start, row.end);
         return Some((LineState::Skipped, Some(Code::PeriodAlreadyBilled), words));
+    }
+    if reckoned.word.lifts {
+        return None;
     }
     if let Some(ours) = line.drift_from {
         let words = format!("Somebody changed {ours} to {now} in Autotask; the count is {wanted}.");
@@ -576,10 +610,12 @@ fn refusal(
             DriftPolicy::RespectUntilNextMonth => {}
         }
     }
-    if explicit {
+    if reckoned.explicit {
         return None;
     }
-    guarded(now, wanted, &frame.settings.guards).map(|(code, words)| (LineState::Held, Some(code), words))
+    let guards = &frame.settings.guards;
+    let held = guarded(now, wanted, guards).or_else(|| guarded_money(now, wanted, line.invoice_change, guards));
+    held.map(|(code, words)| (LineState::Held, Some(code), words))
 }
 
 /// The guards: whether a change is too large to write by itself.
@@ -596,6 +632,17 @@ pub fn guarded(now: i64, wanted: i64, guards: &Guards) -> Option<(Code, String)>
     let by_percent = now > 0 && change > PERCENT_GUARD_FROM && change * 100 > now * guards.max_percent;
     by_percent.then(|| {
         let words = format!("{now} -> {wanted}: a change by more than {} % is held.", guards.max_percent);
+        (Code::HeldLargeChange, words)
+    })
+}
+
+/// The guard of money: whether a change moves the monthly invoice by more than is written by itself. A change whose
+/// price cannot be read passes.
+#[must_use]
+pub fn guarded_money(now: i64, wanted: i64, change: Option<Decimal>, guards: &Guards) -> Option<(Code, String)> {
+    let (change, limit) = change.zip(guards.max_money)?;
+    (change.abs() > limit).then(|| {
+        let words = format!("{now} -> {wanted}: the monthly invoice changes by {change}; more than {limit} is held.");
         (Code::HeldLargeChange, words)
     })
 }

@@ -3,6 +3,7 @@
 use super::apply::{Applied, dates_of};
 use super::creation::{self, Step};
 use super::dating::day_of;
+use super::decisions;
 use super::plan::{Frame, Plan, Planned, overwrites_cost, plan};
 use super::reading::{self, Found, Theirs};
 use super::sources::{self, Ours};
@@ -21,7 +22,6 @@ use crate::units::Want;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How often rows of further dates are read and the plan is made again: the date of a change, that of the other line
@@ -406,25 +406,7 @@ fn reading_units(source: autotask::Error) -> Error {
     Error::Autotask { doing: "reading units", source }
 }
 
-/// What a plan would write, hashed: two plans with the same hash write the same.
+/// What a plan would write, hashed.
 pub(super) fn hash(lines: &[Planned]) -> String {
-    let mut digest = Sha256::new();
-    for planned in lines {
-        let line = &planned.line;
-        let text = format!(
-            "{}|{}|{:?}|{}|{}|{:?}|{:?}|{:?}|{}|{:?}\n",
-            line.account,
-            line.package,
-            line.kind,
-            line.service_id,
-            line.leaving,
-            line.units_now,
-            line.units_wanted,
-            line.cost_wanted,
-            line.effective_date,
-            line.state
-        );
-        digest.update(text.as_bytes());
-    }
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    decisions::plan_hash(lines.iter().map(|planned| &planned.line))
 }

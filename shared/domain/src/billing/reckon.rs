@@ -1,5 +1,6 @@
 //! How many units a line should have, by what we were told. Pure.
 
+use super::decisions::Word;
 use super::plan::{Frame, Verdict};
 use super::sources::Ours;
 use super::targets::{Counts, Role, Target};
@@ -22,6 +23,8 @@ pub(super) struct Reckoned {
     pub(super) seq: Seq,
     /// Whether it is what somebody said rather than what was counted: the guards let it pass.
     pub(super) explicit: bool,
+    /// What a person decided about the line.
+    pub(super) word: Word,
 }
 
 /// Reckons a line's units; or why they cannot be told.
@@ -31,8 +34,11 @@ pub(super) fn reckon(ours: &Ours, frame: &Frame<'_>, target: &Target) -> Result<
     let since = own.map_or(changed, |own| own.max(changed));
     if target.role == Role::Leaving {
         let reckoning = Reckoning { source: target.source, parts: Vec::new(), rule: target.rule, sum: 0, units: 0 };
-        let seq = Seq { at: since, count_as_of: since, id: String::new() };
-        return Ok(Reckoned { reckoning, seq, explicit: true });
+        // It leaves for the line that gets the newest count: a person's word that is newer than that stays on both.
+        let counted = target.parts.iter().filter_map(|part| told(ours, frame, part).ok());
+        let newest = counted.map(|told| told.part.as_of).max().unwrap_or(since);
+        let seq = Seq { at: newest.max(since), count_as_of: newest, id: String::new() };
+        return Ok(Reckoned { reckoning, seq, explicit: true, word: Word::default() });
     }
     let seats = frame.run.kind == RunKind::SeatSync;
     let active = |part: &&Counts| ours.accounts.get(&part.account).is_none_or(|account| account.active || !seats);
@@ -58,7 +64,7 @@ pub(super) fn reckon(ours: &Ours, frame: &Frame<'_>, target: &Target) -> Result<
     let seq = Seq { at: newest.max(since), count_as_of: newest, id: id(&told) };
     let parts = told.into_iter().map(|told| told.part).collect();
     let reckoning = Reckoning { source: target.source, parts, rule: target.rule, sum, units };
-    Ok(Reckoned { reckoning, seq, explicit })
+    Ok(Reckoned { reckoning, seq, explicit, word: Word::default() })
 }
 
 struct Told {

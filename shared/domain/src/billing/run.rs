@@ -5,7 +5,7 @@ use super::conclude::REFUSED;
 use super::lines::Placer;
 use super::prepare::{Prepared, hash, prepare};
 use super::watch::Watch;
-use super::{report, sources, writers};
+use super::{report, sources, undo, writers};
 use crate::actor::Scope;
 use crate::autotask_session::{self, Session, Verdict as Credentials};
 use crate::budget::{Mode, exhausted};
@@ -174,7 +174,8 @@ impl Work<'_> {
         read_threshold(session).await?;
         let run = self.run();
         let preview = run.mode == RunMode::Preview || self.waits_for_a_person(settings);
-        let mut prepared = prepare(self.ports, self.scope, session, run, settings, preview).await?;
+        let priced = preview || settings.guards.max_money.is_some();
+        let mut prepared = prepare(self.ports, self.scope, session, run, settings, priced).await?;
         if run.approved {
             self.keep_to_the_approved(&mut prepared).await?;
         }
@@ -257,6 +258,7 @@ impl Work<'_> {
             return Ok(placing);
         }
         let run = self.run();
+        undo::keep_left(self.ports, self.scope, run, prepared).await?;
         let placer = Placer { ports: self.ports, scope: self.scope, actor: &run.actor, run, settings, session, watch };
         placer.place(prepared, &mut placing).await?;
         if run.approved {

@@ -2,6 +2,7 @@
 
 use super::creation::{Creation, LineCreation};
 use super::targets::{self, Asked, Target, Unserved};
+use super::undo::{self, Undone};
 use crate::actor::Scope;
 use crate::connections::Settings;
 use crate::ids::{AccountId, ConnectionId, LineRef, PackageId, PartnerId, RunId};
@@ -10,7 +11,7 @@ use crate::packages::{CountRule, PackageChange, PackageMapping, PendingChange};
 use crate::ports::{Ports, Read};
 use crate::problem::Result;
 use crate::records::{Collection, Key, Record, Versioned, load, load_all};
-use crate::runs::{Run, RunKind};
+use crate::runs::{Dismissal, LineName, Run, RunKind, RunLine, RunState, lines};
 use crate::units::UnitLine;
 use crate::vendor::{Account, AccountClaim, Package, Partner, Usage, UsageMonth};
 use jiff::civil::Date;
@@ -46,6 +47,12 @@ pub struct Ours {
     pub creations: BTreeMap<Creation, Versioned<LineCreation>>,
     /// Our ledger.
     pub ledger: BTreeMap<LineRef, Versioned<UnitLine>>,
+    /// The run's own lines as stored, where people may have decided about them.
+    pub stored: BTreeMap<LineName, RunLine>,
+    /// What people dismissed for the run's period.
+    pub dismissed: BTreeMap<(AccountId, PackageId), Dismissal>,
+    /// What the run takes back.
+    pub undone: BTreeMap<LineName, Undone>,
     /// The partner's time zone, by which days are counted.
     pub zone: Option<TimeZone>,
 }
@@ -96,11 +103,21 @@ pub async fn load_ours(ports: &Ports, scope: &Scope, run: &Run, settings: &Setti
         taken: BTreeMap::new(),
         creations: BTreeMap::new(),
         ledger: BTreeMap::new(),
+        stored: BTreeMap::new(),
+        dismissed: BTreeMap::new(),
+        undone: BTreeMap::new(),
         zone: None,
     };
     if counts_days {
         let partner = load::<Partner>(&*ports.storage, scope, &Key::Partner(p.clone())).await?;
         ours.zone = partner.and_then(|partner| TimeZone::get(&partner.time_zone).ok());
+    }
+    decided(ports, scope, run, &mut ours).await?;
+    if run.kind == RunKind::Undo {
+        ours.undone = undone(ports, scope, run, &ours.stored).await?;
+        ours.targets = undo::targets(&ours, run);
+        ours.ledger = load_ledger(ports, scope, &p, &c).await?;
+        return Ok(ours);
     }
     let asked = Asked { kind: run.kind, accounts: run.accounts.as_deref(), all: run.changes.is_none() };
     (ours.targets, ours.unserved) = targets::targets(&ours, &asked, settings.topologies.many_accounts_per_company);
@@ -114,6 +131,35 @@ pub async fn load_ours(ports: &Ports, scope: &Scope, run: &Run, settings: &Setti
     }
     ours.ledger = load_ledger(ports, scope, &p, &c).await?;
     Ok(ours)
+}
+
+/// What people decided that binds the run: in its own lines, and for its period.
+async fn decided(ports: &Ports, scope: &Scope, run: &Run, ours: &mut Ours) -> Result<()> {
+    let (p, c) = (&run.partner, &run.connection);
+    if run.state == RunState::Planned || run.approved || run.kind == RunKind::Undo {
+        let stored = lines::load_lines(ports, scope, p, c, &run.id).await?;
+        ours.stored = stored.into_iter().map(|line| (line.name(), line)).collect();
+    }
+    if run.kind != RunKind::Undo {
+        let of = Collection::Dismissals(p.clone(), c.clone());
+        let dismissed = every::<Dismissal>(ports, scope, of, Read::Strong).await?;
+        let binding = dismissed.into_iter().filter(|dismissal| dismissal.binds(run));
+        ours.dismissed = binding.map(|found| ((found.account.clone(), found.package.clone()), found)).collect();
+    }
+    Ok(())
+}
+
+/// What the run that is undone made of the lines that this one takes back.
+async fn undone(
+    ports: &Ports,
+    scope: &Scope,
+    run: &Run,
+    stored: &BTreeMap<LineName, RunLine>,
+) -> Result<BTreeMap<LineName, Undone>> {
+    let Some(origin) = &run.undo_of else { return Ok(BTreeMap::new()) };
+    let report = lines::load_lines(ports, scope, &run.partner, &run.connection, origin).await?;
+    let meant = report.into_iter().filter(|line| stored.contains_key(&line.name()));
+    Ok(meant.filter_map(|line| Some((line.name(), Undone::new(line)?))).collect())
 }
 
 /// The pending changes that a run pushes.

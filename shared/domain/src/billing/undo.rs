@@ -1,11 +1,19 @@
 //! Takes back what a run wrote: each line gets the units that it had before, at the same date, if it still has those
-//! that the run gave it. Pure.
+//! that the run gave it.
 
-use super::reading::Row;
+use super::plan::{Frame, Planned, unseen};
+use super::prepare::Prepared;
+use super::reading::{Row, Theirs};
+use super::sources::Ours;
+use super::targets::{Role, Target};
+use crate::actor::Scope;
 use crate::ids::RunId;
-use crate::problem::Code;
-use crate::runs::{LineState, RunLine};
-use crate::units::{Outcome, UnitLine};
+use crate::mappings::{self, Context, ContractRef, MappedLine, Mapping, MappingSource, MappingStatus};
+use crate::packages::{QuantityRule, QuantitySource, ServiceTarget};
+use crate::ports::Ports;
+use crate::problem::{Code, Error, Result};
+use crate::runs::{DecisionKind, LineName, LineState, Run, RunKind, RunLine};
+use crate::units::{Outcome, Seq, UnitLine, Want};
 use rust_decimal::Decimal;
 
 /// What a run made of a line.
@@ -65,6 +73,178 @@ fn change_words(line: &RunLine, made: Made) -> String {
         }
         _ => format!("{} -> {} units from {}, as before.", made.after, made.before, line.effective_date),
     }
+}
+
+/// What the protocol is to bring about. A person's press is newer than any count of before.
+#[must_use]
+pub fn want(run: &Run, line: &RunLine, made: Made) -> Want {
+    let at = run.created_at;
+    Want {
+        units: made.before,
+        effective_date: line.effective_date,
+        cost: made.cost_before,
+        seq: Seq { at, count_as_of: at, id: run.id.to_string() },
+        pressed: true,
+        onward: false,
+        run: run.id.clone(),
+    }
+}
+
+/// A line of the run that is undone.
+#[derive(Debug, Clone)]
+pub struct Undone {
+    /// As that run reported it.
+    pub line: RunLine,
+    /// What it made of it.
+    pub made: Made,
+}
+
+impl Undone {
+    /// A line that the run is known to have changed.
+    #[must_use]
+    pub fn new(line: RunLine) -> Option<Self> {
+        made(&line).map(|made| Self { line, made })
+    }
+
+    /// Whether it is the old half of a swap, gone to nothing: then the new half goes down only after it is back.
+    fn gone(&self) -> bool {
+        self.made.after == 0 && self.made.before > 0
+    }
+
+    /// Whether it is the new half of a swap, come from nothing.
+    fn new_there(&self) -> bool {
+        self.made.before == 0 && self.made.after > 0
+    }
+}
+
+/// What an undo decides about: lines, whatever they are mapped to by now.
+pub(super) fn targets(ours: &Ours, run: &Run) -> Vec<Target> {
+    let undone = ours.undone.values();
+    undone.filter_map(|undone| target(ours, run, undone)).collect()
+}
+
+fn target(ours: &Ours, run: &Run, undone: &Undone) -> Option<Target> {
+    let line = &undone.line;
+    let name = line.contract_name.clone().unwrap_or_default();
+    let contract = ContractRef { id: line.contract_id?, name, start: None, end: None };
+    let swapped = |other: &&Undone| undone.new_there() && other.gone() && other.line.account == line.account;
+    let after: Vec<LineName> = ours.undone.values().filter(swapped).map(|other| other.line.name()).collect();
+    let mapping = ours.mappings.get(&line.account).cloned().unwrap_or_else(|| unmapped(run, line, &contract));
+    Some(Target {
+        mapping,
+        package: line.package.clone(),
+        contract,
+        service: ServiceTarget {
+            kind: line.kind,
+            id: line.service_id,
+            name: line.service_name.clone(),
+            product_id: None,
+        },
+        line: line.line,
+        step: None,
+        overwrite_cost: Some(undone.made.cost_before.is_some()),
+        role: if line.leaving { Role::Leaving } else { Role::Billed },
+        source: QuantitySource::Package,
+        rule: QuantityRule::default(),
+        parts: Vec::new(),
+        after,
+    })
+}
+
+/// An account that is no longer mapped: its lines can be taken back all the same.
+fn unmapped(run: &Run, line: &RunLine, contract: &ContractRef) -> Mapping {
+    Mapping {
+        partner: run.partner.clone(),
+        connection: run.connection.clone(),
+        account: line.account.clone(),
+        status: MappingStatus::Confirmed,
+        company: None,
+        contract: Some(contract.clone()),
+        contracts: Vec::new(),
+        lines: Vec::new(),
+        leaving: Vec::new(),
+        source: MappingSource::Manual,
+        broken: None,
+        paused: false,
+        confirmed_at: None,
+        updated_at: run.created_at,
+    }
+}
+
+/// Decides about one line.
+pub(super) fn plan(ours: &Ours, theirs: &Theirs, frame: &Frame<'_>, target: &Target, undone: &Undone) -> Planned {
+    let mut made = undone.made;
+    let mut line = back(&undone.line, made);
+    line.decision = ours.stored.get(&target.name()).and_then(|stored| stored.decision.clone());
+    let Some(line_ref) = line.line else { return Planned::verdict(line, unseen(theirs, frame, target, frame.date)) };
+    let date = line.effective_date;
+    let Some(units) = theirs.units_at(line_ref, date) else {
+        line.units_now = None;
+        let unread = (!theirs.was_read(line_ref, date)).then_some(date);
+        return Planned { unread, explicit: true, ..Planned::verdict(line, unseen(theirs, frame, target, date)) };
+    };
+    let row = theirs.row_at(line_ref, date);
+    line.units_now = Some(units);
+    line.period_billed = row.is_some_and(|row| row.billed);
+    line.cost_now = theirs.lines.get(&line_ref).and_then(|facts| facts.unit_cost);
+    let price = theirs.lines.get(&line_ref).and_then(|facts| facts.unit_price);
+    let change = price.map(|price| price * Decimal::from(made.before - units));
+    line.invoice_change = change.or(line.invoice_change);
+    // A cost that somebody has set since is theirs.
+    let ours_still = line.cost_now == undone.line.cost_wanted || line.cost_now == made.cost_before;
+    made.cost_before = made.cost_before.filter(|_| ours_still);
+    line.cost_wanted = made.cost_before;
+    if let Some(dismissal) = line.decision.as_ref().filter(|decision| decision.kind == DecisionKind::Dismiss) {
+        let words = super::decisions::dismissed_words(dismissal);
+        return Planned {
+            explicit: true,
+            ..Planned::verdict(line, (LineState::Skipped, Some(Code::Dismissed), words))
+        };
+    }
+    let cost_differs = made.cost_before.is_some_and(|cost| line.cost_now != Some(cost));
+    let ledger = ours.ledger.get(&line_ref).map(|found| &found.value);
+    let seen = Seen { units, row, ledger, cost_differs };
+    let origin = frame.run.undo_of.as_ref().unwrap_or(&frame.run.id);
+    let verdict = judge((&frame.run.id, origin), &undone.line, made, &seen);
+    let wanted = matches!(verdict.0, LineState::Changed | LineState::Unchanged);
+    Planned {
+        want: wanted.then(|| want(frame.run, &line, made)),
+        cost_only: made.cost_before.filter(|_| verdict.0 == LineState::Changed && cost_differs && units == made.before),
+        explicit: true,
+        after: target.after.clone(),
+        ..Planned::verdict(line, verdict)
+    }
+}
+
+/// Lines that get units back although their package has left them are kept in the mapping as such: the next run over
+/// the account takes the units off again, together with what it bills instead.
+pub(super) async fn keep_left(ports: &Ports, scope: &Scope, run: &Run, prepared: &mut Prepared) -> Result<()> {
+    if run.kind != RunKind::Undo {
+        return Ok(());
+    }
+    let (partner, connection) = (&run.partner, &run.connection);
+    let context = Context { ports, scope, actor: &run.actor, partner, connection };
+    let back = |planned: &&mut Planned| {
+        planned.line.leaving && planned.line.state == LineState::Changed && planned.line.units_wanted != Some(0)
+    };
+    for planned in prepared.plan.lines.iter_mut().filter(back) {
+        let Some(line) = planned.line.line else { continue };
+        let left = MappedLine {
+            package_id: planned.line.package.clone(),
+            line,
+            service_id: planned.line.service_id,
+            service_name: planned.line.service_name.clone(),
+            overwrite_cost: None,
+        };
+        match mappings::keep_left(context, &planned.line.account, &left).await {
+            Err(Error::Problem(problem)) if problem.code == Code::ContractServiceShared => {
+                let verdict = (LineState::Failed, Some(problem.code), problem.detail.clone());
+                *planned = Planned { explicit: true, ..Planned::verdict(planned.line.clone(), verdict) };
+            }
+            other => other?,
+        }
+    }
+    Ok(())
 }
 
 /// What is seen of a line at its date.

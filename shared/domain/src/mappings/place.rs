@@ -55,6 +55,27 @@ pub(crate) async fn place_line(
     Err(Error::problem(Code::Conflict, "The mapping is being changed by others right now."))
 }
 
+/// Keeps a line that has units again among those that its package has left, so that a later run takes them off.
+///
+/// # Errors
+/// `contract_service_shared` where the line is somebody else's by now; `conflict` when overtaken again and again.
+pub(crate) async fn keep_left(context: Context<'_>, account: &AccountId, line: &MappedLine) -> Result<()> {
+    for _ in 0..TRIES {
+        let Some(present) = context.mapping(account).await? else { return Ok(()) };
+        if present.lines.iter().chain(&present.leaving).any(|known| known.line == line.line) {
+            return Ok(());
+        }
+        let mut next = present.value.clone();
+        // Nothing that units are reckoned from has changed: `updated_at` stays.
+        next.leaving.push(line.clone());
+        match put(context, &next, When::Seen(Some(present.v)), LEFT).await {
+            Err(Error::Problem(problem)) if problem.code == Code::Conflict => {}
+            other => return other.map(|_| ()),
+        }
+    }
+    Err(Error::problem(Code::Conflict, "The mapping is being changed by others right now."))
+}
+
 /// Forgets a line that a package has left, now that it has 0 units.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 use super::decide::{second_person, started_by};
 use super::read::load_run;
 use super::start::{lease_for, ready};
-use super::{LineName, Run, RunLine, RunMode, RunState, lines};
+use super::{DecisionKind, LineName, Run, RunLine, RunMode, RunState, lines};
 use crate::actor::{Actor, Scope};
 use crate::billing;
 use crate::change::Change;
@@ -116,7 +116,20 @@ async fn unchanged(ports: &Ports, scope: &Scope, actor: &Actor, run: &Run, store
 fn differences(stored: &[RunLine], fresh: &[RunLine]) -> Vec<Value> {
     let (was, is) = (by_name(stored), by_name(fresh));
     let names: BTreeSet<&LineName> = was.keys().chain(is.keys()).collect();
-    let differing = names.into_iter().filter(|name| was.get(*name) != is.get(*name));
+    // What nobody wants written may be whatever it is.
+    let dismissed = |line: &RunLine| line.decision.as_ref().is_some_and(|said| said.kind == DecisionKind::Dismiss);
+    let left: BTreeSet<LineName> = stored.iter().filter(|line| dismissed(line)).map(RunLine::name).collect();
+    let unseen: BTreeSet<LineName> = stored.iter().filter(|line| is_unseen(line)).map(RunLine::name).collect();
+    let same = |name: &LineName| {
+        let (mut was, mut is) = (was.get(name).cloned(), is.get(name).cloned());
+        if unseen.contains(name) {
+            for facts in [&mut was, &mut is].into_iter().flatten() {
+                facts["units_now"] = Value::Null;
+            }
+        }
+        was == is
+    };
+    let differing = names.into_iter().filter(|name| !left.contains(*name) && !same(name));
     differing
         .map(|name| {
             json!({
@@ -128,6 +141,11 @@ fn differences(stored: &[RunLine], fresh: &[RunLine]) -> Vec<Value> {
         .collect()
 }
 
+/// Whether a person chose another date than the plan's: what is there then was not read.
+fn is_unseen(line: &RunLine) -> bool {
+    line.decision.is_some() && line.units_now.is_none()
+}
+
 fn by_name(lines: &[RunLine]) -> BTreeMap<LineName, Value> {
     lines.iter().map(|line| (line.name(), facts(line))).collect()
 }
@@ -135,7 +153,7 @@ fn by_name(lines: &[RunLine]) -> BTreeMap<LineName, Value> {
 fn facts(line: &RunLine) -> Value {
     json!({
         "units_now": line.units_now, "count": line.count, "units_wanted": line.units_wanted,
-        "cost_now": line.cost_now, "cost_wanted": line.cost_wanted,
+        "cost_now": line.cost_now, "cost_wanted": line.cost_wanted, "effective_date": line.effective_date,
     })
 }
 

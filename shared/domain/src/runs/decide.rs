@@ -172,9 +172,13 @@ pub(super) struct Pick {
 fn choose(run: &Run, stored: &[RunLine], wanted: &Decide, decision: &Decision, today: Date) -> Result<Vec<Pick>> {
     let mut wrong = check(run, wanted, today);
     let mut picks: Vec<Pick> = Vec::new();
-    let decide = |line: &RunLine| match meets(run, line, wanted) {
-        Ok(()) => decisions::put_on(line, decision.clone()),
-        Err(why) => Err(why),
+    let decide = |line: &RunLine| {
+        meets(run, line, wanted)?;
+        match run.state {
+            RunState::Planned => decisions::put_on(line, decision.clone()),
+            // What was decided before led to this report; the word is on what it says now.
+            _ => decisions::put_on(&RunLine { decision: None, ..line.clone() }, decision.clone()),
+        }
     };
     match &wanted.lines.numbers {
         None => {

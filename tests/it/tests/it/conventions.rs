@@ -276,6 +276,7 @@ async fn runs(trail: &mut Trail, lines: &[Line]) {
     trail.leaves(&format!("POST {RUNS}/{{rid}}/cancel"), BILLING, &path, Value::Null, 1).await;
     let health = "POST /v1/connections/{cid}/health/run";
     trail.leaves(health, BILLING, "C/health/run", Value::Null, 1).await;
+    decisions(trail, &lines[1], &start, &preview).await;
     trail.world.usage(&lines[0], 60).await;
     let planned = trail.leaves(&start, BILLING, "C/runs", preview, 1).await;
     trail.drain().await;
@@ -287,6 +288,32 @@ async fn runs(trail: &mut Trail, lines: &[Line]) {
     let path = format!("C/runs/{id}/retry-failed");
     let body = json!({"reason": "ticket 4711"});
     trail.leaves(&format!("POST {RUNS}/{{rid}}/retry-failed"), Role::VendorSupport, &path, body, 1).await;
+    trail.drain().await;
+}
+
+/// What a person says of a plan's line, and takes back.
+async fn decisions(trail: &mut Trail, line: &Line, start: &str, preview: &Value) {
+    const BILLING: Role = Role::PartnerBilling;
+    const RUN: &str = "POST /v1/connections/{cid}/runs/{rid}";
+    trail.world.usage(line, 12).await;
+    let planned = trail.leaves(start, BILLING, "C/runs", preview.clone(), 1).await;
+    trail.drain().await;
+    let path = format!("C/runs/{}", planned.json["run_id"].as_str().unwrap());
+    for (act, body) in [
+        ("approve", json!({"note": "Checked with the client."})),
+        ("dismiss", Value::Null),
+        ("adjust", json!({"units": 14, "effective_date": "2026-12-01"})),
+    ] {
+        trail.leaves(&format!("{RUN}/lines/{{no}}/{act}"), BILLING, &format!("{path}/lines/2/{act}"), body, 1).await;
+    }
+    let body = json!({"lines": [2], "decision": "adjust", "units": 13});
+    trail.leaves(&format!("{RUN}/lines/bulk"), BILLING, &format!("{path}/lines/bulk"), body, 1).await;
+    let api = trail.world.api(BILLING);
+    let hash = api.get(&path).await.expect(200)["plan_hash"].clone();
+    api.post(&format!("{path}/apply"), json!({"plan_hash": hash})).await.assert_status(202);
+    trail.drain().await;
+    let body = json!({"note": "Counts of the day before."});
+    trail.leaves(&format!("{RUN}/undo"), BILLING, &format!("{path}/undo"), body, 1).await;
     trail.drain().await;
 }
 

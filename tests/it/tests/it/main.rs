@@ -1,6 +1,7 @@
 //! One integration binary, one file per function.
 #![allow(clippy::unwrap_used)]
 
+mod approvals;
 mod arrows;
 mod autotask_facts;
 mod bootstrap;
