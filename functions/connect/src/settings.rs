@@ -273,7 +273,7 @@ pub(crate) async fn get_settings(
         (status = 400, description = "`invalid_input`, every wrong value at once", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`forbidden_role`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "`conflict`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`conflict`; `topology_in_use` with `account_ids`: mappings do not fit the `topologies`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 412, description = "`precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

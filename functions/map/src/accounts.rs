@@ -74,7 +74,7 @@ pub struct AccountsView {
                     "contract": {"id": 3300, "name": "Managed services 2026", "start": "2026-01-01", "end": "2026-12-31"},
                     "lines": [{"package_id": "training", "kind": "service", "contract_service_id": 789,
                         "name_now": "Security Awareness Training", "units_now": 47, "checked_at": "2026-11-20T09:00:00Z",
-                        "overwrite_cost": null}],
+                        "overwrite_cost": null, "contract_id": 3300}], "contracts": [],
                     "source": "manual", "broken": null, "paused": false, "confirmed_at": "2026-11-01T10:00:00Z",
                     "updated_at": "2026-11-01T10:00:00Z", "version": 2, "notes": []
                 }

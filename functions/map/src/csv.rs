@@ -22,7 +22,7 @@ const FILE_HEADERS: [(HeaderName, HeaderValue); 3] = [
 
 /// All accounts with their mappings, as CSV
 ///
-/// One row per mapped line, one for an account without lines. A cell that a spreadsheet would take for a formula begins
+/// One row per package with a line or a contract of its own (`line_contract_id`), one for an account without. A cell that a spreadsheet would take for a formula begins
 /// with an apostrophe; an import takes it away again.
 #[utoipa::path(
     get,
@@ -30,7 +30,7 @@ const FILE_HEADERS: [(HeaderName, HeaderValue); 3] = [
     tag = "map",
     params(("cid" = String, Path, example = "con_1")),
     responses(
-        (status = 200, description = "The file", body = String, content_type = "text/csv", example = "account_id,account_name,status,company_id,company_name,contract_id,contract_name,package_id,line_kind,contract_service_id,service_name,overwrite_cost,source\na1,Blue Kite Ltd,confirmed,4101,Blue Kite Ltd,3300,Managed services 2026,training,service,789,Security Awareness Training,,manual\n"),
+        (status = 200, description = "The file", body = String, content_type = "text/csv", example = "account_id,account_name,status,company_id,company_name,contract_id,contract_name,package_id,line_kind,contract_service_id,service_name,overwrite_cost,source,line_contract_id\na1,Blue Kite Ltd,confirmed,4101,Blue Kite Ltd,3300,Managed services 2026,training,service,789,Security Awareness Training,,manual,\n"),
         (status = 404, description = "`not_found`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

@@ -5,7 +5,7 @@ use crate::{Call, MAPPERS};
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use domain::mappings::{self, MappingSource, Saved, SavedWithRemarks, Wanted, WantedLine};
+use domain::mappings::{self, MappingSource, Move, Saved, SavedWithRemarks, Wanted, WantedLine};
 use domain::{AccountId, ConnectionId, LineRef, PackageId};
 use http::StatusCode;
 use runtime::App;
@@ -20,11 +20,16 @@ pub struct LineBody {
     /// Whose count.
     #[schema(value_type = String, example = "training")]
     package_id: PackageId,
+    /// On which contract of the company: null, or the mapping's, unless the setting `topologies.contract_per_package`
+    /// is on. Without a line it is where the line is looked for, or added.
+    #[serde(default)]
+    #[schema(example = 3300)]
+    contract_id: Option<i64>,
     /// Service or bundle.
     #[serde(default)]
     #[schema(default = "service")]
     kind: LineKindView,
-    /// To which line of the contract; null: to none.
+    /// To which line of that contract; null: to none yet.
     #[serde(default)]
     #[schema(example = 789)]
     contract_service_id: Option<i64>,
@@ -58,6 +63,7 @@ impl From<MappingBody> for Wanted {
     fn from(body: MappingBody) -> Self {
         let line = |l: LineBody| WantedLine {
             package_id: l.package_id,
+            contract_id: l.contract_id,
             line: l.contract_service_id.map(|id| LineRef { kind: l.kind.into(), id }),
             overwrite_cost: l.overwrite_cost,
         };
@@ -109,7 +115,7 @@ pub(crate) fn answer(account_id: AccountId, saved: Saved, warnings: Vec<mappings
                 "contract": {"id": 3300, "name": "Managed services 2026", "start": "2026-01-01", "end": "2026-12-31"},
                 "lines": [{"package_id": "training", "kind": "service", "contract_service_id": 789,
                     "name_now": "Security Awareness Training", "units_now": null, "checked_at": "2026-11-20T09:00:00Z",
-                    "overwrite_cost": null}],
+                    "overwrite_cost": null, "contract_id": 3300}], "contracts": [],
                 "source": "manual", "broken": null, "paused": false, "confirmed_at": "2026-11-20T09:00:00Z",
                 "updated_at": "2026-11-20T09:00:00Z", "version": 1, "notes": []
             }
@@ -118,7 +124,7 @@ pub(crate) fn answer(account_id: AccountId, saved: Saved, warnings: Vec<mappings
         (status = 404, description = "`not_found`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`account_claimed_by_other_psa`, `needs_relink`, `connection_paused`, `conflict`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 412, description = "`precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "`company_already_mapped`, `contract_service_shared` (both with `account_id`), `company_inactive_or_gone`, `contract_not_found`, `contract_not_recurring`, `contract_ended`, `contract_renewed`, `contract_service_removed`, `service_inactive`, `bundle_cost_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`company_already_mapped`, `contract_service_shared` (both with `account_ids`), `company_inactive_or_gone`, `contract_not_found`, `contract_not_recurring`, `contract_ended`, `contract_renewed`, `contract_service_removed`, `service_inactive`, `bundle_cost_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`autotask_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -179,7 +185,7 @@ pub(crate) async fn delete_mapping(
         (status = 200, description = "Confirmed now, or already", body = SavedView, example = json!({
             "account_id": "a1", "changed": true, "warnings": [],
             "mapping": {
-                "status": "confirmed", "company": {"id": 4101, "name": "Blue Kite Ltd"}, "contract": null, "lines": [],
+                "status": "confirmed", "company": {"id": 4101, "name": "Blue Kite Ltd"}, "contract": null, "lines": [], "contracts": [],
                 "source": "email", "broken": null, "paused": false, "confirmed_at": "2026-11-20T09:00:00Z",
                 "updated_at": "2026-11-20T09:00:00Z", "version": 2,
                 "notes": [{"code": "no_contract_selected", "detail": "The account is mapped without a contract.", "action": "Choose a contract and a line."}]
@@ -220,13 +226,17 @@ pub struct RemapBody {
     /// `Contracts.id`, of the same company.
     #[schema(example = 3400)]
     to_contract_id: i64,
+    /// The contract that is left: one that packages of the mapping have of their own; null: the mapping's.
+    #[serde(default)]
+    #[schema(example = 3300)]
+    from_contract_id: Option<i64>,
     #[serde(default)]
     reason: RemapReason,
 }
 
 /// Moves a mapping to another contract of its company
 ///
-/// Each line goes to the one line of the same service there. It is confirmed.
+/// Each line goes to the one line of the same service there; packages on other contracts stay. It is confirmed.
 #[utoipa::path(
     post,
     path = "/v1/connections/{cid}/company-mappings/{account_id}/remap",
@@ -245,7 +255,7 @@ pub struct RemapBody {
                 "contract": {"id": 3400, "name": "Managed services 2027", "start": "2027-01-01", "end": "2027-12-31"},
                 "lines": [{"package_id": "training", "kind": "service", "contract_service_id": 901,
                     "name_now": "Security Awareness Training", "units_now": null, "checked_at": "2027-01-02T09:00:00Z",
-                    "overwrite_cost": null}],
+                    "overwrite_cost": null, "contract_id": 3400}], "contracts": [],
                 "source": "renewal", "broken": null, "paused": false, "confirmed_at": "2027-01-02T09:00:00Z",
                 "updated_at": "2027-01-02T09:00:00Z", "version": 4, "notes": []
             }
@@ -271,7 +281,8 @@ pub(crate) async fn remap_mapping(
         RemapReason::Renewal => MappingSource::Renewal,
         RemapReason::Other => MappingSource::Manual,
     };
-    let saved = mappings::remap(call.context(), &account, body.to_contract_id, source, version).await?;
+    let moved = Move { from: body.from_contract_id, to: body.to_contract_id };
+    let saved = mappings::remap_from(call.context(), &account, moved, source, version).await?;
     let SavedWithRemarks { saved, warnings } = saved;
     Ok(answer(account, saved, warnings))
 }

@@ -5,7 +5,7 @@ use crate::{Call, PICKERS};
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use domain::mappings::{self, CompanyFacts, CompanySearch, ContractFacts, ContractLines, LineFacts};
+use domain::mappings::{self, CompanyContracts, CompanyFacts, CompanySearch, ContractFacts, ContractLines, LineFacts};
 use domain::{AccountId, ConnectionId, PackageId};
 use jiff::civil::Date;
 use runtime::App;
@@ -39,9 +39,13 @@ pub struct CompanyView {
     #[schema(example = "Customer")]
     company_type: Option<String>,
     active: bool,
-    /// The account that is mapped to it already.
+    /// The account that is mapped to it already; of several the first.
     #[schema(value_type = Option<String>, example = "a7")]
     mapped_to: Option<AccountId>,
+    /// All accounts that are mapped to it already, by id: several where the setting
+    /// `topologies.many_accounts_per_company` lets them.
+    #[schema(value_type = Vec<String>, example = json!(["a7"]))]
+    taken_by: Vec<AccountId>,
 }
 
 /// Companies that were found.
@@ -55,8 +59,8 @@ pub struct CompaniesView {
 
 impl From<CompanyFacts> for CompanyView {
     fn from(facts: CompanyFacts) -> Self {
-        let CompanyFacts { id, name, number, company_type, active, mapped_to } = facts;
-        Self { id, name, number, company_type, active, mapped_to }
+        let CompanyFacts { id, name, number, company_type, active, taken_by } = facts;
+        Self { id, name, number, company_type, active, mapped_to: taken_by.first().cloned(), taken_by }
     }
 }
 
@@ -69,7 +73,7 @@ impl From<CompanyFacts> for CompanyView {
     tag = "map",
     params(("cid" = String, Path, example = "con_1"), CompanyParams),
     responses(
-        (status = 200, description = "At most 50 companies", body = CompaniesView, example = json!({"items": [{"id": 4101, "name": "Blue Kite Ltd", "number": "BK-7", "company_type": "Customer", "active": true, "mapped_to": null}], "more": false})),
+        (status = 200, description = "At most 50 companies", body = CompaniesView, example = json!({"items": [{"id": 4101, "name": "Blue Kite Ltd", "number": "BK-7", "company_type": "Customer", "active": true, "mapped_to": null, "taken_by": []}], "more": false})),
         (status = 400, description = "`invalid_input`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`needs_relink`, `connection_paused`", body = ProblemBody, content_type = "application/problem+json"),
@@ -148,6 +152,9 @@ impl From<ContractFacts> for ContractView {
 pub struct ContractsView {
     /// Eligible ones with the vendor's line first.
     items: Vec<ContractView>,
+    /// The accounts that are mapped to the company already, by id.
+    #[schema(value_type = Vec<String>, example = json!(["a7"]))]
+    taken_by: Vec<AccountId>,
 }
 
 /// Lists a company's contracts in Autotask, and why one cannot be used
@@ -161,7 +168,7 @@ pub struct ContractsView {
             "id": 3300, "name": "Managed services 2026", "number": null, "contract_type": "Recurring Service", "period_type": "Monthly",
             "status": "Active", "start": "2026-01-01", "end": "2026-12-31", "renewed_by": null, "eligible": true, "why_not": [],
             "warnings": [], "has_vendor_line": true
-        }]})),
+        }], "taken_by": ["a7"]})),
         (status = 404, description = "`not_found`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`needs_relink`, `connection_paused`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`autotask_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
@@ -173,12 +180,12 @@ pub(crate) async fn list_contracts(
     PathParams((cid, company)): PathParams<(ConnectionId, i64)>,
 ) -> Result<impl IntoResponse, ApiError> {
     let call = Call::new(app, &caller, PICKERS, cid)?;
-    let found = mappings::contracts_of(call.context(), company).await?;
-    Ok(Json(ContractsView { items: found.into_iter().map(ContractView::from).collect() }))
+    let CompanyContracts { contracts, taken_by } = mappings::contracts_of(call.context(), company).await?;
+    Ok(Json(ContractsView { items: contracts.into_iter().map(ContractView::from).collect(), taken_by }))
 }
 
 /// Who a line is mapped to already.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct TakenView {
     #[schema(value_type = String, example = "a7")]
     account_id: AccountId,
@@ -214,8 +221,10 @@ pub struct ServiceView {
     vendor_line: bool,
     /// Whether the contract holds the same service more than once.
     duplicate_line: bool,
-    /// Who it is mapped to already.
+    /// Who it is mapped to already; of several the first.
     mapped_to: Option<TakenView>,
+    /// All who are mapped to it already, by account: several where their counts are summed.
+    taken_by: Vec<TakenView>,
 }
 
 /// A contract with its lines.
@@ -229,22 +238,31 @@ pub struct ServicesView {
 impl From<ContractLines> for ServicesView {
     fn from(found: ContractLines) -> Self {
         let ContractLines { contract, lines, mut taken } = found;
-        let view = |line: LineFacts| ServiceView {
-            kind: line.line.kind.into(),
-            contract_service_id: line.line.id,
-            service_id: line.service_id,
-            name: line.name,
-            service_active: line.service_active,
-            units: line.units,
-            period_billed: line.period_billed,
-            unit_price: line.unit_price,
-            unit_cost: line.unit_cost,
-            vendor_line: line.vendor_line,
-            duplicate_line: line.duplicate_line,
-            mapped_to: taken.remove(&line.line).map(|(account_id, package_id)| TakenView { account_id, package_id }),
+        let view = |line: LineFacts| {
+            let holders = taken.remove(&line.line).unwrap_or_default().into_iter();
+            let by = holders.map(|held| TakenView { account_id: held.account, package_id: held.package_id });
+            service(line, by.collect())
         };
         let items = lines.into_iter().map(view).collect();
         Self { contract: contract.into(), items }
+    }
+}
+
+fn service(line: LineFacts, taken_by: Vec<TakenView>) -> ServiceView {
+    ServiceView {
+        kind: line.line.kind.into(),
+        contract_service_id: line.line.id,
+        service_id: line.service_id,
+        name: line.name,
+        service_active: line.service_active,
+        units: line.units,
+        period_billed: line.period_billed,
+        unit_price: line.unit_price,
+        unit_cost: line.unit_cost,
+        vendor_line: line.vendor_line,
+        duplicate_line: line.duplicate_line,
+        mapped_to: taken_by.first().cloned(),
+        taken_by,
     }
 }
 
@@ -264,7 +282,7 @@ impl From<ContractLines> for ServicesView {
             "items": [{
                 "kind": "service", "contract_service_id": 789, "service_id": 41, "name": "Security Awareness Training",
                 "service_active": true, "units": 10, "period_billed": false, "unit_price": "12.50", "unit_cost": "7.00",
-                "vendor_line": true, "duplicate_line": false, "mapped_to": null
+                "vendor_line": true, "duplicate_line": false, "mapped_to": null, "taken_by": []
             }]
         })),
         (status = 404, description = "`not_found`", body = ProblemBody, content_type = "application/problem+json"),

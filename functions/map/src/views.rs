@@ -1,6 +1,6 @@
 //! What answers look like.
 
-use domain::mappings::{self, AccountRow, LineNow, MappedLine, Mapping, MappingSource, Remark};
+use domain::mappings::{self, AccountRow, ContractRef, LineNow, MappedLine, Mapping, MappingSource, Remark};
 use domain::records::Versioned;
 use domain::runs::Run;
 use domain::{AccountId, Code, LineKind, PackageId, RunId};
@@ -59,6 +59,13 @@ pub struct ContractRefView {
     end: Option<Date>,
 }
 
+impl From<ContractRef> for ContractRefView {
+    fn from(contract: ContractRef) -> Self {
+        let ContractRef { id, name, start, end } = contract;
+        Self { id, name, start, end }
+    }
+}
+
 /// What kind of line: `contract_service_id` counts services and bundles apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -108,6 +115,17 @@ pub struct MappedLineView {
     checked_at: Timestamp,
     /// Overwrite Cost of this line; null: its package's mapping decides, else the connection's setting.
     overwrite_cost: Option<bool>,
+    /// On which contract it lies: the package's own, else the mapping's.
+    #[schema(example = 3300)]
+    contract_id: Option<i64>,
+}
+
+/// A package that is billed on another contract than the mapping's.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PackageContractView {
+    #[schema(value_type = String, example = "phishing")]
+    package_id: PackageId,
+    contract: ContractRefView,
 }
 
 /// Why a mapping no longer works.
@@ -131,6 +149,8 @@ pub struct MappingView {
     company: Option<CompanyRefView>,
     contract: Option<ContractRefView>,
     lines: Vec<MappedLineView>,
+    /// Packages that are billed on other contracts of the company, with or without a line yet.
+    contracts: Vec<PackageContractView>,
     /// Where it came from: `email`, `name`, `manual`, `csv` or `renewal`.
     #[schema(value_type = Option<String>, example = "manual")]
     source: Option<MappingSource>,
@@ -161,12 +181,19 @@ impl MappingView {
         notes.extend(note(&mapping).map(NoteView::of));
         let mut now = now.into_iter();
         let seen_at = mapping.updated_at;
-        let lines = mapping.lines.into_iter().map(|line| line_view(line, now.next(), seen_at)).collect();
+        let contract_of = |line: &MappedLine| mapping.contract_for(&line.package_id).map(|contract| contract.id);
+        let on: Vec<Option<i64>> = mapping.lines.iter().map(contract_of).collect();
+        let lines = mapping.lines.into_iter().zip(on);
+        let lines = lines.map(|(line, contract)| line_view(line, contract, now.next(), seen_at)).collect();
+        let own = mapping.contracts.into_iter();
         Self {
             status: mappings::status_text(mapping.status),
             company: mapping.company.map(|c| CompanyRefView { id: c.id, name: c.name }),
-            contract: mapping.contract.map(|c| ContractRefView { id: c.id, name: c.name, start: c.start, end: c.end }),
+            contract: mapping.contract.map(ContractRefView::from),
             lines,
+            contracts: own
+                .map(|own| PackageContractView { package_id: own.package_id, contract: own.contract.into() })
+                .collect(),
             source: Some(mapping.source),
             broken: mapping.broken.map(|b| BrokenView {
                 code: b.code,
@@ -188,6 +215,7 @@ impl MappingView {
             company: None,
             contract: None,
             lines: Vec::new(),
+            contracts: Vec::new(),
             source: None,
             broken: None,
             paused: false,
@@ -209,7 +237,7 @@ fn note(mapping: &Mapping) -> Option<Code> {
     }
 }
 
-fn line_view(line: MappedLine, now: Option<LineNow>, seen_at: Timestamp) -> MappedLineView {
+fn line_view(line: MappedLine, contract_id: Option<i64>, now: Option<LineNow>, seen_at: Timestamp) -> MappedLineView {
     let (name_now, units_now, checked_at) =
         now.map_or((Some(line.service_name), None, seen_at), |now| (now.name, now.units, now.checked_at));
     MappedLineView {
@@ -220,6 +248,7 @@ fn line_view(line: MappedLine, now: Option<LineNow>, seen_at: Timestamp) -> Mapp
         units_now,
         checked_at,
         overwrite_cost: line.overwrite_cost,
+        contract_id,
     }
 }
 

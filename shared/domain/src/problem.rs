@@ -73,6 +73,7 @@ codes! {
     ContractNotMonthly = "contract_not_monthly": "The contract's billing period is not monthly.", "Units are written, and Autotask bills them by the contract's own period.", "Check that this period is what you want.";
     ContractServiceRemoved = "contract_service_removed": "The mapped contract line is no longer in Autotask.", "The line was not written.", "Pick another line of the contract, or add the service to the contract again.";
     ServiceInactive = "service_inactive": "The line's service is inactive in Autotask.", "The line was not written.", "Activate the service or pick another line.";
+    TopologyInUse = "topology_in_use": "Mappings have a shape that this setting would not allow.", "Nothing was changed.", "Map the accounts named otherwise, then change the setting.";
     ContractServiceShared = "contract_service_shared": "Another mapping already writes to this contract line.", "Nothing was saved: two counts on one line would overwrite each other.", "Pick another line.";
     PackageUnmapped = "package_unmapped": "The package is not mapped to a service.", "The change is recorded and not pushed; the old line stays as it is until the new one can be written.", "Map the package to a service or exclude it, then use Sync now.";
     InitialSyncNotReady = "initial_sync_not_ready": "Packages in use are not mapped yet.", "No line was added or changed.", "Map or exclude the named packages, then start the initial sync.";

@@ -50,6 +50,8 @@ pub enum Key {
     CompanyTaken(PartnerId, ConnectionId, i64),
     /// A contract line in use by a mapping: uniqueness by existence.
     LineTaken(PartnerId, ConnectionId, LineRef),
+    /// That a topology beyond one account, one company, one contract came into use, or that its settings changed.
+    TopologyUse(PartnerId, ConnectionId),
     /// A package's mapping to a service or bundle.
     PackageMapping(PartnerId, ConnectionId, PackageId),
     /// Written with every change of a connection's package mappings, so that they change one after the other.
@@ -112,6 +114,7 @@ impl Key {
             | Key::Mapping(p, ..)
             | Key::CompanyTaken(p, ..)
             | Key::LineTaken(p, ..)
+            | Key::TopologyUse(p, _)
             | Key::PackageMapping(p, ..)
             | Key::PackageMappingTurn(p, _)
             | Key::LineCreation(p, ..)

@@ -83,6 +83,7 @@ pub fn address(key: &Key) -> Address {
         Key::Mapping(p, c, a) => (of_connection(p, c), format!("map#{a}")),
         Key::CompanyTaken(p, c, id) => (of_connection(p, c), format!("company#{id}")),
         Key::LineTaken(p, c, line) => (of_connection(p, c), format!("line#{}", line_part(*line))),
+        Key::TopologyUse(p, c) => (of_connection(p, c), "topology-use".to_owned()),
         Key::PackageMapping(p, c, package) => (of_connection(p, c), format!("package#{package}")),
         Key::PackageMappingTurn(p, c) => (of_connection(p, c), "package-turn".to_owned()),
         Key::LineCreation(p, c, contract, service, account) => {

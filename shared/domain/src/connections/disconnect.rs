@@ -123,6 +123,7 @@ async fn forget(ports: &Ports, scope: &Scope, partner: &PartnerId, id: &Connecti
     remove_all::<Issue>(ports, scope, issues).await?;
     let last = vec![
         Write::delete(Key::PackageMappingTurn(partner.clone(), id.clone()), Expect::Any),
+        Write::delete(Key::TopologyUse(partner.clone(), id.clone()), Expect::Any),
         Write::delete(Key::Settings(partner.clone(), id.clone()), Expect::Any),
         Write::delete(Key::Connection(partner.clone(), id.clone()), Expect::Any),
     ];

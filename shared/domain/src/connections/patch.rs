@@ -9,6 +9,7 @@ use crate::actor::{Actor, Role, Scope};
 use crate::change::{Change, conflict_as};
 use crate::decoding::{escaped, rule};
 use crate::ids::{ConnectionId, PartnerId};
+use crate::mappings::topology;
 use crate::ports::Ports;
 use crate::problem::{Code, Error, FieldError, Problem, Result};
 use crate::records::{Key, Versioned, load};
@@ -85,7 +86,8 @@ pub async fn read_settings(
 /// Applies a merge patch (RFC 7396); null brings a default back. A patch that changes nothing writes nothing.
 ///
 /// # Errors
-/// `invalid_input` with every wrong value, `forbidden_role`, `precondition_failed`, `conflict`.
+/// `invalid_input` with every wrong value, `forbidden_role`, `precondition_failed`, `conflict`; `topology_in_use` for
+/// topologies that mappings do not fit.
 pub async fn patch_settings(
     ports: &Ports,
     scope: &Scope,
@@ -123,6 +125,9 @@ pub async fn patch_settings(
     )?;
     if after.0 != before.0 {
         change = change.replace(&changed, connection.v)?;
+    }
+    if after.1.topologies != before.1.topologies {
+        change = change.write(topology::switch(ports, scope, (partner, id), &after.1.topologies).await?);
     }
     if moves_schedule(&before, &after) {
         let present = schedule::load_schedule(ports, scope, &connection).await?;

@@ -6,7 +6,7 @@ use super::facts::{ContractFacts, LineFacts};
 use super::matching::{Candidate, Companies, ContactHit, Found, Used, find, normal, propose_lines};
 use super::put::{When, Words, put};
 use super::runs::{TIME_MIN, Worked, queued, start};
-use super::save::{contract_ref, mapped};
+use super::target::{contract_ref, mapped};
 use super::theirs::Theirs;
 use super::{CompanyRef, CompanyTaken, ContractRef, LineTaken, MappedLine, Mapping, MappingSource, MappingStatus};
 use crate::autotask_session::refuse_unless_connected;

@@ -178,7 +178,8 @@ async fn try_mark_working(
 fn same_target(a: &Mapping, b: &Mapping) -> bool {
     let ids = |m: &Mapping| {
         let lines: Vec<_> = m.lines.iter().map(|l| (l.package_id.clone(), l.line)).collect();
-        (m.company.as_ref().map(|c| c.id), m.contract.as_ref().map(|c| c.id), lines)
+        let own: Vec<_> = m.contracts.iter().map(|own| (own.package_id.clone(), own.contract.id)).collect();
+        (m.company.as_ref().map(|c| c.id), m.contract.as_ref().map(|c| c.id), own, lines)
     };
     ids(a) == ids(b)
 }

@@ -1,12 +1,12 @@
 //! What the picker shows: companies by search, a company's contracts, a contract's lines. Always live.
 
+use super::LineHolder;
+use super::claims::{company, holders_of};
 use super::context::Context;
 use super::facts::{ContractFacts, LineFacts};
 use super::theirs::{Labels, Theirs};
-use super::{CompanyTaken, LineTaken};
-use crate::ids::{AccountId, LineRef, PackageId};
+use crate::ids::{AccountId, LineRef};
 use crate::problem::{Code, Problem, Result};
-use crate::records::{Key, load};
 use autotask::{Company, Contract, Filter};
 use std::collections::BTreeMap;
 
@@ -39,8 +39,8 @@ pub struct CompanyFacts {
     pub company_type: Option<String>,
     /// `isActive`.
     pub active: bool,
-    /// The account that holds it already.
-    pub mapped_to: Option<AccountId>,
+    /// The accounts that hold it already, by id.
+    pub taken_by: Vec<AccountId>,
 }
 
 /// Searches companies within the connection's company scope; the partner's own company (id 0) is never among them.
@@ -58,9 +58,7 @@ pub async fn search_companies(context: Context<'_>, search: &CompanySearch) -> R
     let (companies, more) = found?;
     let mut facts = Vec::with_capacity(companies.len());
     for mut company in companies {
-        let taken =
-            load::<CompanyTaken>(&*context.ports.storage, context.scope, &context.company_key(company.id)).await?;
-        company.mapped_to = taken.and_then(|t| t.value.accounts.into_iter().next());
+        company.taken_by = holders_of_company(context, company.id).await?;
         facts.push(company);
     }
     Ok((facts, more))
@@ -98,19 +96,32 @@ fn company_facts(company: Company, labels: &Labels) -> CompanyFacts {
         number: company.company_number.filter(|n| !n.is_empty()),
         company_type: company.company_type.map(|t| labels.label("companyType", t.number())),
         active: company.is_active != Some(false),
-        mapped_to: None,
+        taken_by: Vec::new(),
     }
 }
 
-/// A company's contracts with why they are not eligible; eligible ones with a vendor's line first.
+async fn holders_of_company(context: Context<'_>, id: i64) -> Result<Vec<AccountId>> {
+    Ok(company(context, id).await?.map(|taken| taken.value.accounts).unwrap_or_default())
+}
+
+/// A company's contracts.
+#[derive(Debug, Clone)]
+pub struct CompanyContracts {
+    /// Eligible ones with a vendor's line first.
+    pub contracts: Vec<ContractFacts>,
+    /// The accounts that hold the company already, by id.
+    pub taken_by: Vec<AccountId>,
+}
+
+/// A company's contracts with why they are not eligible, and who holds the company.
 ///
 /// # Errors
 /// `not_found` for a company that is not there; Autotask's own.
-pub async fn contracts_of(context: Context<'_>, company: i64) -> Result<Vec<ContractFacts>> {
+pub async fn contracts_of(context: Context<'_>, company: i64) -> Result<CompanyContracts> {
     let theirs = Theirs::open(context).await?;
     let found = read_contracts(&theirs, company).await;
     theirs.close().await;
-    found
+    Ok(CompanyContracts { contracts: found?, taken_by: holders_of_company(context, company).await? })
 }
 
 async fn read_contracts(theirs: &Theirs<'_>, company: i64) -> Result<Vec<ContractFacts>> {
@@ -142,8 +153,8 @@ pub struct ContractLines {
     pub contract: ContractFacts,
     /// Its lines, vendor's lines first.
     pub lines: Vec<LineFacts>,
-    /// Who holds which line already.
-    pub taken: BTreeMap<LineRef, (AccountId, PackageId)>,
+    /// Who holds which line already; only lines that somebody holds.
+    pub taken: BTreeMap<LineRef, Vec<LineHolder>>,
 }
 
 /// A contract's lines with today's units (today in the connection's zone) and cost where it is readable.
@@ -157,10 +168,9 @@ pub async fn lines_of(context: Context<'_>, contract: i64) -> Result<ContractLin
     let (contract, lines) = read?;
     let mut taken = BTreeMap::new();
     for line in &lines {
-        let key = Key::LineTaken(context.partner.clone(), context.connection.clone(), line.line);
-        if let Some(found) = load::<LineTaken>(&*context.ports.storage, context.scope, &key).await? {
-            let held = found.value.holders.into_iter().next();
-            taken.extend(held.map(|held| (line.line, (held.account, held.package_id))));
+        let holders = holders_of(context, line.line).await?;
+        if !holders.is_empty() {
+            taken.insert(line.line, holders);
         }
     }
     Ok(ContractLines { contract, lines, taken })

@@ -8,6 +8,7 @@ use crate::ids::AccountId;
 use crate::problem::{Code, Error, Result};
 use crate::records::Versioned;
 use futures::{StreamExt, stream};
+use std::collections::BTreeMap;
 
 /// Most accounts that are confirmed at once.
 pub const BULK_CONFIRM_MAX: usize = 200;
@@ -55,9 +56,37 @@ fn broken_words(mapping: &Mapping) -> (Code, String) {
 /// `not_found` outside the caller's reach.
 pub async fn bulk_confirm(context: Context<'_>, accounts: &[AccountId]) -> Result<Vec<Result<Saved>>> {
     context.connection().await?;
-    let confirmed =
-        stream::iter(accounts.to_vec()).map(|account| async move { confirm(context, &account, None).await });
-    Ok(confirmed.buffered(CONFIRM_AT_ONCE).collect().await)
+    // Those of one company write the same record, and so come one after the other.
+    let mut groups: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
+    let mut alone = Vec::new();
+    let looks = stream::iter(accounts.to_vec()).map(|account| async move { context.mapping(&account).await });
+    let looks = looks.buffered(CONFIRM_AT_ONCE);
+    for (place, found) in looks.collect::<Vec<_>>().await.into_iter().enumerate() {
+        match found.ok().flatten().and_then(|mapping| Some(mapping.company.as_ref()?.id)) {
+            Some(company) => groups.entry(company).or_default().push(place),
+            None => alone.push(vec![place]),
+        }
+    }
+    let groups = groups.into_values().chain(alone);
+    let confirmed = stream::iter(groups).map(|places| confirm_in_turn(context, accounts, places));
+    let mut done: Vec<(usize, Result<Saved>)> =
+        confirmed.buffer_unordered(CONFIRM_AT_ONCE).collect::<Vec<_>>().await.into_iter().flatten().collect();
+    done.sort_by_key(|(place, _)| *place);
+    Ok(done.into_iter().map(|(_, done)| done).collect())
+}
+
+async fn confirm_in_turn(
+    context: Context<'_>,
+    accounts: &[AccountId],
+    places: Vec<usize>,
+) -> Vec<(usize, Result<Saved>)> {
+    let mut done = Vec::with_capacity(places.len());
+    for place in places {
+        if let Some(account) = accounts.get(place) {
+            done.push((place, confirm(context, account, None).await));
+        }
+    }
+    done
 }
 
 /// Removes a mapping: the account is not billed any more, and Autotask stays as it is.

@@ -1,7 +1,7 @@
 //! What the rows of a CSV file want: those of one account belong together, and are taken together or not at all.
 
 use super::csv::{COLUMNS, FORMULA_STARTS};
-use super::save::{LINES_MAX, Wanted, WantedLine, check_shape};
+use super::wanted::{LINES_MAX, Wanted, WantedLine, check_shape};
 use crate::ids::{AccountId, LineKind, LineRef, PackageId};
 use crate::problem::{Code, Error, Problem, Result};
 use std::collections::BTreeMap;
@@ -147,6 +147,7 @@ impl Columns {
             company: cell("company_id"),
             contract: cell("contract_id"),
             package: cell("package_id"),
+            line_contract: cell("line_contract_id"),
             kind: cell("line_kind"),
             line: cell("contract_service_id"),
             overwrite_cost: cell("overwrite_cost"),
@@ -162,6 +163,7 @@ struct Row<'a> {
     company: &'a str,
     contract: &'a str,
     package: &'a str,
+    line_contract: &'a str,
     kind: &'a str,
     line: &'a str,
     overwrite_cost: &'a str,
@@ -219,12 +221,14 @@ fn wish(row: &Row<'_>) -> Result<Wish, RowError> {
         "false" => Some(false),
         _ => return Err(RowError::invalid("overwrite_cost: must be `true` or `false`")),
     };
-    let lines = match (row.package, line) {
-        ("", None) => Vec::new(),
-        ("", Some(_)) => return Err(RowError::invalid("package_id: is required with a line")),
-        (package, line) => {
+    let own = id("line_contract_id", row.line_contract)?;
+    let lines = match (row.package, line, own) {
+        ("", None, None) => Vec::new(),
+        ("", Some(_), _) => return Err(RowError::invalid("package_id: is required with a line")),
+        ("", None, Some(_)) => return Err(RowError::invalid("package_id: is required with a line_contract_id")),
+        (package, line, contract_id) => {
             let package_id = PackageId::new(package).map_err(|e| RowError::invalid(format!("package_id: {e}")))?;
-            vec![WantedLine { package_id, line: line.map(|id| LineRef { kind, id }), overwrite_cost }]
+            vec![WantedLine { package_id, contract_id, line: line.map(|id| LineRef { kind, id }), overwrite_cost }]
         }
     };
     Ok(Wish::Save(Wanted { company_id, contract_id, lines, excluded: false }))
@@ -262,7 +266,7 @@ fn plain(cell: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::super::csv::write;
-    use super::super::{CompanyRef, ContractRef, MappedLine, Mapping, MappingSource, MappingStatus};
+    use super::super::{CompanyRef, ContractRef, MappedLine, Mapping, MappingSource, MappingStatus, PackageContract};
     use super::*;
     use crate::ids::{ConnectionId, PartnerId};
     use crate::vendor::Account;
@@ -289,6 +293,10 @@ mod tests {
             service_name: "@SUM(1)".to_owned(),
             overwrite_cost: (id == 7).then_some(true),
         };
+        let own = |package: &str, id: i64| PackageContract {
+            package_id: PackageId::new(package).unwrap(),
+            contract: ContractRef { id, name: "=Other".to_owned(), start: None, end: None },
+        };
         Mapping {
             partner: account.partner.clone(),
             connection: ConnectionId::new("con_1").unwrap(),
@@ -296,7 +304,7 @@ mod tests {
             status,
             company: Some(CompanyRef { id: 4101, name: company.to_owned() }),
             contract: Some(ContractRef { id: 3300, name: "-1+1".to_owned(), start: None, end: None }),
-            contracts: Vec::new(),
+            contracts: vec![own("p2", 3400), own("p3", 3500)],
             leaving: Vec::new(),
             lines: vec![line("p1", 7), line("p2", 8)],
             source: MappingSource::Manual,
@@ -334,15 +342,20 @@ mod tests {
         }
         let groups = parse(&text).unwrap();
         assert_eq!(groups.len(), 1);
-        let line = |package: &str, id, overwrite_cost| WantedLine {
+        let line = |package: &str, contract_id, id: Option<i64>, overwrite_cost| WantedLine {
             package_id: PackageId::new(package).unwrap(),
-            line: Some(LineRef::service(id)),
+            contract_id,
+            line: id.map(LineRef::service),
             overwrite_cost,
         };
         let wanted = Wanted {
             company_id: Some(4101),
             contract_id: Some(3300),
-            lines: vec![line("p1", 7, Some(true)), line("p2", 8, None)],
+            lines: vec![
+                line("p1", None, Some(7), Some(true)),
+                line("p2", Some(3400), Some(8), None),
+                line("p3", Some(3500), None, None),
+            ],
             excluded: false,
         };
         assert_eq!(groups[0].wish, Ok((account.id.clone(), Wish::Save(wanted))));

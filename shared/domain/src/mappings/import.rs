@@ -1,16 +1,21 @@
 //! CSV imports: a plan of what each account's rows come to, and the run that carries it out.
 
+use super::claims::check_free;
 use super::context::Context;
 use super::csv_rows::{Group, RowError, Wish, parse};
 use super::facts::ContractFacts;
 use super::import_file;
-use super::put::{When, check_free, put};
+use super::import_within::Within;
+use super::put::{When, put};
 use super::runs::{TIME_MIN, Worked, queued, start};
-use super::save::{CONFIRMED, Misfit, Wanted, confirmed, contract_ref, excluded, fit_lines, usable};
+use super::save::{CONFIRMED, confirmed, excluded};
+use super::target::{Misfit, Target, contract_ref, contracts_with_lines, fit_contracts, fit_lines, usable};
 use super::theirs::Theirs;
-use super::{CompanyRef, ContractRef, LineFacts, MappedLine, Mapping, MappingSource, MappingStatus};
+use super::wanted::{Wanted, check_contracts, settle_lines, sums};
+use super::{CompanyRef, LineFacts, Mapping, MappingSource, MappingStatus};
 use crate::autotask_session::refuse_unless_connected;
-use crate::ids::{AccountId, LineRef};
+use crate::connections::settings::Topologies;
+use crate::ids::{AccountId, PackageId};
 use crate::ports::{Deadline, Read};
 use crate::problem::{Code, Error, Result};
 use crate::records::{Collection, Key, load, load_all};
@@ -76,17 +81,14 @@ pub async fn dry_run(context: Context<'_>, text: &str) -> Result<Vec<ImportRow>>
 }
 
 async fn would(context: Context<'_>, mapping: &Mapping) -> Result<ImportOutcome, RowError> {
-    let told = |error: Error| match error {
-        Error::Problem(problem) => RowError::of(&problem),
-        _ => RowError { code: Code::Unavailable, detail: "Our own records cannot be read right now.".to_owned() },
-    };
-    let present = context.mapping(&mapping.account).await.map_err(told)?;
+    let present = context.mapping(&mapping.account).await.map_err(|error| told(&error))?;
     if present.is_some_and(|p| same(&p, mapping)) {
         return Ok(ImportOutcome::Unchanged);
     }
-    let Some(company) = &mapping.company else { return Ok(ImportOutcome::Excluded) };
-    let lines: Vec<LineRef> = mapping.lines.iter().map(|l| l.line).collect();
-    check_free(context, &mapping.account, company.id, &lines).await.map_err(told)?;
+    if mapping.company.is_none() {
+        return Ok(ImportOutcome::Excluded);
+    }
+    check_free(context, mapping).await.map_err(|error| told(&error))?;
     Ok(ImportOutcome::Saved)
 }
 
@@ -181,9 +183,9 @@ async fn plan(context: Context<'_>, theirs: &Theirs<'_>, groups: Vec<Group>) -> 
     let of = Collection::Accounts(context.partner.clone());
     let accounts = load_all::<Account>(&*context.ports.storage, context.scope, &of, Read::Strong).await?;
     let accounts: BTreeSet<AccountId> = accounts.into_iter().map(|a| a.value.id).collect();
-    let packages = known_packages(context, &groups).await?;
+    let known = known(context, theirs, &groups).await?;
     let mut planned = Vec::with_capacity(groups.len());
-    let mut within = Within::default();
+    let mut within = Within::new(known.topologies.many_accounts_per_company);
     for group in groups {
         let next = match &group.wish {
             Err(error) => Next::Refuse(error.clone()),
@@ -195,7 +197,7 @@ async fn plan(context: Context<'_>, theirs: &Theirs<'_>, groups: Vec<Group>) -> 
                 Next::Put(Box::new(excluded(context, account, MappingSource::Csv)))
             }
             Ok((account, Wish::Save(wanted))) => {
-                match fit(wanted, &facts, &packages).and_then(|t| within.take(account, t)) {
+                match fit(wanted, &facts, &known).and_then(|t| within.take(account, t)) {
                     Ok(target) => Next::Put(Box::new(confirmed(context, account, MappingSource::Csv, target).await?)),
                     Err(error) => Next::Refuse(error),
                 }
@@ -206,30 +208,6 @@ async fn plan(context: Context<'_>, theirs: &Theirs<'_>, groups: Vec<Group>) -> 
     Ok(planned)
 }
 
-/// What the file itself gives to its accounts, first come first served.
-#[derive(Default)]
-struct Within {
-    companies: BTreeMap<i64, AccountId>,
-    lines: BTreeMap<LineRef, AccountId>,
-}
-
-impl Within {
-    fn take(&mut self, account: &AccountId, target: Target) -> Result<Target, RowError> {
-        let (company, _, lines) = &target;
-        if let Some(holder) = self.companies.get(&company.id) {
-            let detail = format!("The file maps the company {} to {holder} already.", company.id);
-            return Err(RowError { code: Code::CompanyAlreadyMapped, detail });
-        }
-        if let Some((line, holder)) = lines.iter().find_map(|l| self.lines.get_key_value(&l.line)) {
-            let detail = format!("The file maps the line {line} to {holder} already.");
-            return Err(RowError { code: Code::ContractServiceShared, detail });
-        }
-        self.companies.insert(company.id, account.clone());
-        self.lines.extend(lines.iter().map(|l| (l.line, account.clone())));
-        Ok(target)
-    }
-}
-
 fn wanted(groups: &[Group]) -> impl Iterator<Item = &Wanted> {
     groups.iter().filter_map(|group| match &group.wish {
         Ok((_, Wish::Save(wanted))) => Some(wanted),
@@ -237,16 +215,17 @@ fn wanted(groups: &[Group]) -> impl Iterator<Item = &Wanted> {
     })
 }
 
-async fn known_packages(context: Context<'_>, groups: &[Group]) -> Result<BTreeSet<crate::PackageId>> {
-    let named: BTreeSet<_> = wanted(groups).flat_map(|w| w.lines.iter().map(|l| l.package_id.clone())).collect();
-    let mut known = BTreeSet::new();
+async fn known(context: Context<'_>, theirs: &Theirs<'_>, groups: &[Group]) -> Result<Known> {
+    let named: BTreeSet<&PackageId> = wanted(groups).flat_map(|w| w.lines.iter().map(|l| &l.package_id)).collect();
+    let sums = sums(context, named.iter().copied()).await?;
+    let mut packages = BTreeSet::new();
     for package in named {
         let key = Key::Package(package.clone());
         if load::<Package>(&*context.ports.storage, context.scope, &key).await?.is_some() {
-            known.insert(package);
+            packages.insert(package.clone());
         }
     }
-    Ok(known)
+    Ok(Known { packages, sums, topologies: theirs.settings.topologies.clone() })
 }
 
 async fn read(theirs: &Theirs<'_>, groups: &[Group]) -> Result<Facts> {
@@ -257,8 +236,7 @@ async fn read(theirs: &Theirs<'_>, groups: &[Group]) -> Result<Facts> {
     let contracts = theirs.contracts_of(with_contract.into_iter().collect(), false).await?;
     let labels = if contracts.is_empty() { Default::default() } else { theirs.contract_labels().await? };
     let judged = theirs.judged(&contracts, &labels);
-    let with_lines: BTreeSet<i64> =
-        wanted(groups).filter(|w| w.lines.iter().any(|l| l.line.is_some())).filter_map(|w| w.contract_id).collect();
+    let with_lines: BTreeSet<i64> = wanted(groups).flat_map(contracts_with_lines).collect();
     let with_lines: Vec<i64> = with_lines.into_iter().collect();
     let mut lines: BTreeMap<i64, Vec<LineFacts>> = BTreeMap::new();
     for line in theirs.lines_of(&with_lines, &BTreeSet::new()).await? {
@@ -271,31 +249,37 @@ async fn read(theirs: &Theirs<'_>, groups: &[Group]) -> Result<Facts> {
     })
 }
 
-type Target = (CompanyRef, Option<ContractRef>, Vec<MappedLine>);
+/// What of ours the file's rows need.
+struct Known {
+    packages: BTreeSet<PackageId>,
+    sums: BTreeMap<PackageId, PackageId>,
+    topologies: Topologies,
+}
 
-fn fit(wanted: &Wanted, facts: &Facts, packages: &BTreeSet<crate::PackageId>) -> Result<Target, RowError> {
-    if let Some(line) = wanted.lines.iter().find(|l| !packages.contains(&l.package_id)) {
+fn fit(wanted: &Wanted, facts: &Facts, known: &Known) -> Result<Target, RowError> {
+    if let Some(line) = wanted.lines.iter().find(|l| !known.packages.contains(&l.package_id)) {
         return Err(RowError::invalid(format!("package_id: {} is not in the vendor's catalogue", line.package_id)));
     }
+    check_contracts(wanted, &known.topologies).map_err(|error| told(&error))?;
+    let wanted = &settle_lines(wanted.clone(), &known.sums).map_err(|error| told(&error))?;
     let id = wanted.company_id.unwrap_or_default();
     let company = facts.companies.get(&id).filter(|c| c.is_active != Some(false)).ok_or_else(|| RowError {
         code: Code::CompanyInactiveOrGone,
         detail: format!("There is no active company {id}."),
     })?;
     let company = CompanyRef { id, name: company.company_name.clone().unwrap_or_default() };
-    let Some(contract) = wanted.contract_id else { return Ok((company, None, Vec::new())) };
-    let found = facts.contracts.get(&contract).filter(|c| c.company_id == Some(id)).ok_or_else(|| RowError {
-        code: Code::ContractNotFound,
-        detail: format!("The company {id} has no contract {contract}."),
-    })?;
-    let found = match usable(found.clone()) {
-        Ok(found) => found,
-        Err(Error::Problem(problem)) => return Err(RowError::of(&problem)),
-        Err(_) => return Err(RowError::invalid("the contract cannot be used")),
+    let Some(contract) = wanted.contract_id else {
+        return Ok(Target { company, contract: None, contracts: Vec::new(), lines: Vec::new() });
     };
-    let there = facts.lines.get(&contract).map(Vec::as_slice).unwrap_or_default();
-    let lines = fit_lines(&wanted.lines, there).map_err(|misfit| match misfit {
-        Misfit::Gone(line) => RowError {
+    let main = one_of(facts, id, contract)?;
+    let mut own = BTreeMap::new();
+    for (_, _, contract) in wanted.own_contracts() {
+        own.insert(contract, one_of(facts, id, contract)?);
+    }
+    let there: Vec<LineFacts> =
+        contracts_with_lines(wanted).iter().filter_map(|id| facts.lines.get(id)).flatten().cloned().collect();
+    let lines = fit_lines(wanted, &there).map_err(|misfit| match misfit {
+        Misfit::Gone(line, contract) => RowError {
             code: Code::ContractServiceRemoved,
             detail: format!("The line {line} is not on the contract {contract}."),
         },
@@ -303,7 +287,24 @@ fn fit(wanted: &Wanted, facts: &Facts, packages: &BTreeSet<crate::PackageId>) ->
             RowError { code: Code::ServiceInactive, detail: format!("The service {name} is inactive.") }
         }
     })?;
-    Ok((company, Some(contract_ref(&found)), lines))
+    Ok(Target { company, contract: Some(contract_ref(&main)), contracts: fit_contracts(wanted, &own), lines })
+}
+
+/// A contract of a company that can be mapped.
+fn one_of(facts: &Facts, company: i64, id: i64) -> Result<ContractFacts, RowError> {
+    let found = facts.contracts.get(&id).filter(|c| c.company_id == Some(company)).ok_or_else(|| RowError {
+        code: Code::ContractNotFound,
+        detail: format!("The company {company} has no contract {id}."),
+    })?;
+    usable(found.clone()).map_err(|error| told(&error))
+}
+
+/// A refusal, as a row's error.
+fn told(error: &Error) -> RowError {
+    match error {
+        Error::Problem(problem) => RowError::of(problem),
+        _ => RowError { code: Code::Unavailable, detail: "Our own records cannot be read right now.".to_owned() },
+    }
 }
 
 /// A run's outcome as it grows.

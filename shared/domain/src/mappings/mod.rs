@@ -3,6 +3,7 @@
 mod automap;
 mod broken;
 mod browse;
+mod claims;
 mod confirm;
 mod context;
 mod csv;
@@ -10,6 +11,7 @@ mod csv_rows;
 mod facts;
 mod import;
 mod import_file;
+mod import_within;
 mod list;
 mod look;
 mod matching;
@@ -23,15 +25,19 @@ mod runs;
 mod save;
 mod shown;
 mod standing;
+mod target;
 mod theirs;
+pub mod topology;
+mod wanted;
 mod watch;
 
 pub use automap::{first_automap, start_automap};
 pub use broken::{mark_broken, mark_working, sees_all, subject};
 pub use browse::{
-    COMPANIES_MAX, CompanyFacts, CompanySearch, ContractLines, SEARCH_CHARS_MAX, contracts_of, lines_of,
-    search_companies,
+    COMPANIES_MAX, CompanyContracts, CompanyFacts, CompanySearch, ContractLines, SEARCH_CHARS_MAX, contracts_of,
+    lines_of, search_companies,
 };
+pub use claims::HOLDERS_MAX;
 pub use confirm::{BULK_CONFIRM_MAX, bulk_confirm, confirm, unmap};
 pub use context::Context;
 pub use csv::{COLUMNS, export, status_text};
@@ -48,9 +54,11 @@ pub use record::{
     Broken, CompanyRef, CompanyTaken, ContractRef, LineHolder, LineTaken, MappedLine, Mapping, MappingSource,
     MappingStatus, PackageContract,
 };
-pub use remap::remap;
+pub use remap::{Move, remap, remap_from};
 pub use runs::{MapMessage, work_on};
-pub use save::{LINES_MAX, SavedWithRemarks, Wanted, WantedLine, save};
+pub use save::{SavedWithRemarks, save};
 pub(crate) use standing::{Standing, Trouble, is_watched, standing};
 pub(crate) use theirs::Theirs;
+pub use topology::TopologyUse;
+pub use wanted::{LINES_MAX, Wanted, WantedLine};
 pub use watch::{Watched, watch};

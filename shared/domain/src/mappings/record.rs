@@ -143,6 +143,12 @@ impl Mapping {
         self.status == MappingStatus::Confirmed && self.contract.is_some() && !self.lines.is_empty() && !self.paused
     }
 
+    /// Whether it holds its company and lines: a proposal or a refusal holds nothing.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        matches!(self.status, MappingStatus::Confirmed | MappingStatus::Broken)
+    }
+
     /// The contract that a package is billed on: its own, else the mapping's.
     #[must_use]
     pub fn contract_for(&self, package: &PackageId) -> Option<&ContractRef> {

@@ -1,25 +1,52 @@
-//! Moving a mapping to another contract of its company.
+//! Moving a mapping, or the packages of one of its contracts, to another contract of its company.
 
+use super::claims::check_free;
 use super::context::Context;
 use super::facts::{ContractFacts, LineFacts, Remark};
-use super::put::{When, Words, check_free, put};
-use super::save::{CONFIRMED, SavedWithRemarks, confirmed, contract_ref, mapped, read_contract};
+use super::put::{When, Words, put};
+use super::save::{CONFIRMED, SavedWithRemarks, confirmed};
+use super::target::{Target, contract_ref, contracts_of, mapped, one_of};
 use super::theirs::Theirs;
-use super::{MappedLine, Mapping, MappingSource};
+use super::{ContractRef, MappedLine, Mapping, MappingSource, MappingStatus, PackageContract};
 use crate::ids::AccountId;
-use crate::problem::{Code, Error, Result};
+use crate::problem::{Code, Error, Problem, Result};
 use std::collections::BTreeSet;
 
-/// Moves a mapping to another contract of its company, line by line: each to the one line of the same service.
-/// It is confirmed, for a person did it.
+/// From which contract to which one a mapping moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Move {
+    /// The contract that is left: the mapping's, or that of some of its packages. Absent: the mapping's.
+    pub from: Option<i64>,
+    /// The contract that comes instead.
+    pub to: i64,
+}
+
+/// Moves a mapping to another contract of its company: what lies on its own contract, and nothing else. As
+/// [`remap_from`].
 ///
 /// # Errors
-/// `not_found` without a mapping; `duplicate_line` when the new contract holds a service more than once;
-/// `contract_service_removed` when it lacks one; `service_inactive`; otherwise as [`super::save()`].
+/// As [`remap_from`].
 pub async fn remap(
     context: Context<'_>,
     account: &AccountId,
     to_contract: i64,
+    source: MappingSource,
+    if_match: Option<u64>,
+) -> Result<SavedWithRemarks> {
+    remap_from(context, account, Move { from: None, to: to_contract }, source, if_match).await
+}
+
+/// Moves what a mapping has on one contract to another contract of its company, line by line: each to the one line of
+/// the same service. It is confirmed, for a person did it.
+///
+/// # Errors
+/// `not_found` without a mapping; `invalid_input` for a contract that the mapping does not have; `duplicate_line` when
+/// the new contract holds a service more than once; `contract_service_removed` when it lacks one; `service_inactive`;
+/// otherwise as [`super::save()`].
+pub async fn remap_from(
+    context: Context<'_>,
+    account: &AccountId,
+    moved: Move,
     source: MappingSource,
     if_match: Option<u64>,
 ) -> Result<SavedWithRemarks> {
@@ -28,40 +55,76 @@ pub async fn remap(
     let Some(company) = present.company.clone() else {
         return Err(Error::problem(Code::Conflict, "The account is excluded; save a mapping for it instead."));
     };
-    check_free(context, account, company.id, &[]).await?;
+    let main = present.contract.as_ref().map(|contract| contract.id);
+    let from = moved.from.or(main);
+    let known = from == main || present.contracts.iter().any(|own| Some(own.contract.id) == from);
+    if !known {
+        return Err(Problem::field("/from_contract_id", "is not a contract of this mapping").into());
+    }
+    // Without lines: whether those are free is seen when they are known.
+    let bare = Mapping { status: MappingStatus::Confirmed, lines: Vec::new(), ..present.value.clone() };
+    check_free(context, &bare).await?;
     let theirs = Theirs::open(context).await?;
-    let read = read_moved(&theirs, &present, company.id, to_contract).await;
+    let read = read_moved(&theirs, &present, company.id, (from, moved.to)).await;
     theirs.close().await;
     let (facts, lines) = read?;
-    let next = confirmed(context, account, source, (company, Some(contract_ref(&facts)), lines)).await?;
+    let (contract, contracts) = moved_contracts(&present, from, &contract_ref(&facts));
+    let target = Target { company, contract, contracts, lines };
+    let next = confirmed(context, account, source, target).await?;
     let saved =
         put(context, &next, When::Seen(Some(present.v)), Words { action: "mapping.remapped", ..CONFIRMED }).await?;
     Ok(SavedWithRemarks { saved, warnings: facts.warnings })
+}
+
+/// A mapping's contracts after a move; what lies on the mapping's own contract then needs no mention.
+fn moved_contracts(
+    present: &Mapping,
+    from: Option<i64>,
+    to: &ContractRef,
+) -> (Option<ContractRef>, Vec<PackageContract>) {
+    let moved = |contract: &ContractRef| if Some(contract.id) == from { to.clone() } else { contract.clone() };
+    let main = match &present.contract {
+        Some(contract) => moved(contract),
+        None => to.clone(),
+    };
+    let own = present.contracts.iter().map(|own| PackageContract { contract: moved(&own.contract), ..own.clone() });
+    let own = own.filter(|own| own.contract.id != main.id).collect();
+    (Some(main), own)
 }
 
 async fn read_moved(
     theirs: &Theirs<'_>,
     present: &Mapping,
     company: i64,
-    to_contract: i64,
+    (from, to): (Option<i64>, i64),
 ) -> Result<(ContractFacts, Vec<MappedLine>)> {
     theirs.usable_company(company).await?;
-    let facts = read_contract(theirs, company, to_contract).await?;
-    let there = match present.lines.is_empty() {
-        true => Vec::new(),
-        false => theirs.lines_of(&[to_contract], &BTreeSet::new()).await?,
+    let facts = one_of(theirs, &contracts_of(theirs, company).await?, company, to, "/to_contract_id").await?;
+    let moves = |line: &&MappedLine| present.contract_for(&line.package_id).map(|contract| contract.id) == from;
+    let there = match present.lines.iter().any(|line| moves(&line)) {
+        true => theirs.lines_of(&[to], &BTreeSet::new()).await?,
+        false => Vec::new(),
     };
-    Ok((facts, move_lines(&present.lines, &there)?))
+    let mut lines = Vec::new();
+    for line in &present.lines {
+        lines.push(if moves(&line) { moved_line(line, &there)? } else { line.clone() });
+    }
+    let mut taken = BTreeSet::new();
+    match lines.iter().find(|line| !taken.insert(line.line)) {
+        Some(twice) => {
+            let detail = format!("Two packages of the account would go to the line {}.", twice.line);
+            Err(Error::problem(Code::ContractServiceShared, detail))
+        }
+        None => Ok((facts, lines)),
+    }
 }
 
-/// The same services' lines on another contract.
-fn move_lines(present: &[MappedLine], there: &[LineFacts]) -> Result<Vec<MappedLine>> {
-    let there: Vec<&LineFacts> = there.iter().collect();
-    let moved = present.iter().map(|line| match same_line(line, &there) {
+/// The same service's line on another contract.
+fn moved_line(line: &MappedLine, there: &[LineFacts]) -> Result<MappedLine> {
+    match same_line(line, &there.iter().collect::<Vec<_>>()) {
         Ok(found) => Ok(mapped(found, line.package_id.clone(), line.overwrite_cost)),
         Err(why) => Err(Error::problem(why.code, why.detail)),
-    });
-    moved.collect()
+    }
 }
 
 /// The one usable line of the same service among a contract's lines, or why there is none.
@@ -105,13 +168,13 @@ mod tests {
 
     #[test]
     fn a_renewal_takes_each_line_to_the_one_line_of_the_same_service() {
-        let present = [mapped(&there(LineRef::service(7), 41), PackageId::new("p1").unwrap(), None)];
+        let present = mapped(&there(LineRef::service(7), 41), PackageId::new("p1").unwrap(), None);
         let new = [there(LineRef::service(90), 41), there(LineRef::service(91), 42), there(LineRef::bundle(92), 41)];
-        assert_eq!(move_lines(&present, &new).unwrap()[0].line, LineRef::service(90));
+        assert_eq!(moved_line(&present, &new).unwrap().line, LineRef::service(90));
         let twice = [there(LineRef::service(90), 41), there(LineRef::service(93), 41)];
-        assert_eq!(move_lines(&present, &twice).unwrap_err().code(), Some(Code::DuplicateLine));
-        assert_eq!(move_lines(&present, &new[1..]).unwrap_err().code(), Some(Code::ContractServiceRemoved));
+        assert_eq!(moved_line(&present, &twice).unwrap_err().code(), Some(Code::DuplicateLine));
+        assert_eq!(moved_line(&present, &new[1..]).unwrap_err().code(), Some(Code::ContractServiceRemoved));
         let inactive = [LineFacts { service_active: false, ..there(LineRef::service(90), 41) }];
-        assert_eq!(move_lines(&present, &inactive).unwrap_err().code(), Some(Code::ServiceInactive));
+        assert_eq!(moved_line(&present, &inactive).unwrap_err().code(), Some(Code::ServiceInactive));
     }
 }

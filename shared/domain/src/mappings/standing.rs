@@ -3,7 +3,7 @@
 use super::facts::{ContractFacts, contract_name, judge, successors};
 use super::look::Seen;
 use super::renewal::{Candidate, Renewal, candidates, proposals};
-use super::{Mapping, MappingStatus};
+use super::{MappedLine, Mapping, MappingStatus};
 use crate::ids::LineRef;
 use crate::problem::Code;
 use autotask::{Contract, ContractStatus, ContractType};
@@ -100,10 +100,13 @@ fn company(mapping: &Mapping, who: &str, seen: &Seen, standing: &mut Standing) -
 
 fn renewal_of(mapping: &Mapping, row: &Contract, seen: &Seen, until: Date) -> Renewal {
     let ends = row.end_date.is_some_and(|end| end.calendar_date(&seen.today.zone) <= until);
+    // Packages on contracts of their own do not move with the mapping's.
+    let on_it = |line: &&MappedLine| mapping.contract_for(&line.package_id).is_some_and(|c| c.id == row.id.get());
+    let moving: Vec<MappedLine> = mapping.lines.iter().filter(on_it).cloned().collect();
     let candidate = |(next, linked): (&Contract, bool)| Candidate {
         contract: judge(next, seen.contracts.siblings(next), &seen.labels, &seen.today),
         linked,
-        lines: proposals(&mapping.lines, next.id.get(), &seen.lines_there),
+        lines: proposals(&moving, next.id.get(), &seen.lines_there),
     };
     let found = candidates(row, seen.contracts.siblings(row), ends, &seen.today.zone).into_iter().map(candidate);
     // What only its dates propose must at least be usable.

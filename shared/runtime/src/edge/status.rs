@@ -46,6 +46,7 @@ pub fn status(code: Code) -> StatusCode {
         | C::PackageChangePending
         | C::ApprovalWaiting
         | C::AutoSyncOff
+        | C::TopologyInUse
         | C::Superseded
         | C::RunNotWritable
         | C::NeedsRelink

@@ -30,5 +30,6 @@ mod seat_sync;
 mod simulator;
 mod store_contract;
 mod template;
+mod topologies;
 mod watch;
 mod zone_discover;

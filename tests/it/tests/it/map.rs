@@ -11,20 +11,20 @@ use simulator::{Access, Fault, FaultKind, Level, Match, Permissions};
 use testkit::{Api, Reply, World};
 
 /// Autotask as a small MSP has it, and the vendor's accounts beside it.
-struct Msp {
-    world: World,
+pub(crate) struct Msp {
+    pub(crate) world: World,
     owner: Value,
     /// The vendor's service.
-    service: i64,
-    other_service: i64,
+    pub(crate) service: i64,
+    pub(crate) other_service: i64,
 }
 
 impl Msp {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::of(World::builder().build().await).await
     }
 
-    async fn of(world: World) -> Self {
+    pub(crate) async fn of(world: World) -> Self {
         let owner = world.sim.rows(world.ci, "Resources").unwrap()[0]["id"].clone();
         let insert = |entity: &str, row: Value| world.sim.insert(world.ci, entity, &[row]).unwrap()[0];
         let code = insert("BillingCodes", json!({"name": "Software as a Service", "useType": 5, "isActive": true}));
@@ -57,26 +57,26 @@ impl Msp {
     }
 
     /// Auto-map does not come by itself any more.
-    async fn ran(&self) {
+    pub(crate) async fn ran(&self) {
         let key = Key::Connection(self.world.partner.clone(), self.world.connection.clone());
         let mut connection = self.world.load::<Connection>(&key).await.unwrap().value;
         connection.automap_ran = true;
         self.world.put(&connection).await;
     }
 
-    fn insert(&self, entity: &str, row: Value) -> i64 {
+    pub(crate) fn insert(&self, entity: &str, row: Value) -> i64 {
         self.world.sim.insert(self.world.ci, entity, &[row]).unwrap()[0]
     }
 
-    fn company(&self, name: &str) -> i64 {
+    pub(crate) fn company(&self, name: &str) -> i64 {
         self.insert("Companies", json!({"companyName": name, "companyType": 1, "phone": "555", "ownerResourceID": self.owner, "isActive": true}))
     }
 
-    fn contact(&self, company: i64, email: &str, primary: bool) -> i64 {
+    pub(crate) fn contact(&self, company: i64, email: &str, primary: bool) -> i64 {
         self.insert("Contacts", json!({"companyID": company, "firstName": "A", "lastName": "B", "emailAddress": email, "primaryContact": primary, "isActive": 1}))
     }
 
-    fn contract(&self, company: i64, change: Value) -> i64 {
+    pub(crate) fn contract(&self, company: i64, change: Value) -> i64 {
         let mut row = json!({"companyID": company, "contractName": "Managed", "contractType": 7, "contractPeriodType": 1, "status": 1, "startDate": "2026-01-01", "endDate": "2026-12-31"});
         for (name, value) in change.as_object().unwrap() {
             row[name] = value.clone();
@@ -84,18 +84,18 @@ impl Msp {
         self.insert("Contracts", row)
     }
 
-    fn line(&self, contract: i64, service: i64) -> i64 {
+    pub(crate) fn line(&self, contract: i64, service: i64) -> i64 {
         self.insert("ContractServices", json!({"contractID": contract, "serviceID": service, "units": 10}))
     }
 
     /// A company with a contract with a line of the vendor's service.
-    fn client(&self, name: &str) -> (i64, i64, i64) {
+    pub(crate) fn client(&self, name: &str) -> (i64, i64, i64) {
         let company = self.company(name);
         let contract = self.contract(company, json!({}));
         (company, contract, self.line(contract, self.service))
     }
 
-    async fn account(&self, id: &str, name: &str, email: &str) {
+    pub(crate) async fn account(&self, id: &str, name: &str, email: &str) {
         let package = AccountPackage::new(PackageId::new("training").unwrap(), None);
         self.world
             .put(&Account {
@@ -112,21 +112,21 @@ impl Msp {
             .await;
     }
 
-    fn billing(&self) -> Api<'_> {
+    pub(crate) fn billing(&self) -> Api<'_> {
         self.world.api(Role::PartnerBilling)
     }
 
-    async fn save(&self, account: &str, body: Value) -> Reply {
+    pub(crate) async fn save(&self, account: &str, body: Value) -> Reply {
         self.billing().put(&format!("C/company-mappings/{account}"), body).await
     }
 
-    async fn mapping(&self, account: &str) -> Option<Mapping> {
+    pub(crate) async fn mapping(&self, account: &str) -> Option<Mapping> {
         let key =
             Key::Mapping(self.world.partner.clone(), self.world.connection.clone(), AccountId::new(account).unwrap());
         self.world.load::<Mapping>(&key).await.map(|m| m.value)
     }
 
-    async fn taken(&self) -> (Vec<i64>, Vec<LineRef>) {
+    pub(crate) async fn taken(&self) -> (Vec<i64>, Vec<LineRef>) {
         let (partner, connection) = (self.world.partner.clone(), self.world.connection.clone());
         let companies =
             self.world.load_all::<CompanyTaken>(&Collection::CompaniesTaken(partner.clone(), connection.clone())).await;
@@ -134,25 +134,25 @@ impl Msp {
         (companies.iter().map(|c| c.company_id).collect(), lines.iter().map(|l| l.line).collect())
     }
 
-    async fn run(&self, id: &Value) -> Run {
+    pub(crate) async fn run(&self, id: &Value) -> Run {
         let id = RunId::new(id.as_str().unwrap()).unwrap();
         let key = Key::Run(self.world.partner.clone(), self.world.connection.clone(), id);
         self.world.load::<Run>(&key).await.unwrap().value
     }
 
     /// Auto-maps to the end.
-    async fn automap(&self, rerun: bool) -> Run {
+    pub(crate) async fn automap(&self, rerun: bool) -> Run {
         let started = self.billing().post("C/company-mappings/auto-map", json!({"rerun": rerun})).await.expect(202);
         self.world.drain().await;
         self.run(&started["run_id"]).await
     }
 
-    async fn import(&self, path: &str, text: &str) -> Reply {
+    pub(crate) async fn import(&self, path: &str, text: &str) -> Reply {
         self.billing().header("content-type", "text/csv").send("POST", path, text.as_bytes()).await
     }
 }
 
-fn mapped(company: i64, contract: i64, line: i64) -> Value {
+pub(crate) fn mapped(company: i64, contract: i64, line: i64) -> Value {
     json!({"company_id": company, "contract_id": contract, "lines": [{"package_id": "training", "contract_service_id": line}]})
 }
 

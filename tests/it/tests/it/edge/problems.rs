@@ -47,6 +47,7 @@ const STATUSES: &[(u16, &[&str])] = &[
             "package_change_pending",
             "approval_waiting",
             "auto_sync_off",
+            "topology_in_use",
             "superseded",
             "run_not_writable",
             "needs_relink",

@@ -92,6 +92,7 @@ fn of_connection() -> impl Strategy<Value = Key> {
         (own(), -1..3_i64, line(), account()).prop_map(|((p, c), n, l, a)| Key::LineCreation(p, c, n, l, a)),
         (own(), account(), package()).prop_map(|((p, c), a, k)| Key::Dismissal(p, c, a, k)),
         own().prop_map(|(p, c)| Key::HealthReport(p, c)),
+        own().prop_map(|(p, c)| Key::TopologyUse(p, c)),
         (own(), line()).prop_map(|((p, c), l)| Key::UnitLine(p, c, l)),
         (own(), run()).prop_map(|((p, c), r)| Key::Run(p, c, r)),
         (own(), run(), 0..3_u32).prop_map(|((p, c), r, n)| Key::RunLine(p, c, r, n)),
@@ -121,6 +122,7 @@ fn collection_of(key: &Key) -> Option<Collection> {
         | Key::PackageChange(..)
         | Key::PackageMappingTurn(..)
         | Key::HealthReport(..)
+        | Key::TopologyUse(..)
         | Key::Budget(..)
         | Key::Slots(..)
         | Key::Idempotency(..) => return None,
