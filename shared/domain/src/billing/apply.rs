@@ -132,7 +132,7 @@ impl Applier<'_> {
                 applied.blocked.insert(line);
                 continue;
             }
-            let mut task = Task::new(UnitLine::new(self.partner, self.connection, line), want);
+            let mut task = Task::new(self.fresh(line, theirs, &want), want);
             let action = self.look(&mut task, line, ledger.get(&line).cloned(), theirs);
             if let Flow::Stop = self.drive(line, task, action, &mut confirming, applied, &mut pauses).await? {
                 break;
@@ -143,6 +143,18 @@ impl Applier<'_> {
             return Ok(());
         }
         self.confirm(confirming, applied, &mut pauses).await
+    }
+
+    /// The item of a line that the ledger does not know yet. Of a line that we have just added, units that Autotask gave
+    /// it by itself for later count as ours, so that they do not come on top.
+    fn fresh(&self, line: LineRef, theirs: &Theirs, want: &Want) -> UnitLine {
+        let mut fresh = UnitLine::new(self.partner, self.connection, line);
+        if theirs.fresh.contains(&line) {
+            let starts = theirs.rows.get(&line).into_iter().flatten().map(|row| row.start);
+            let later: BTreeSet<Date> = starts.filter(|start| *start > want.effective_date).collect();
+            fresh.kept.extend(later.into_iter().take(crate::units::KEPT_MAX));
+        }
+        fresh
     }
 
     /// New lines of swaps before the old ones.
@@ -304,10 +316,8 @@ impl Applier<'_> {
         for (line, date) in dates {
             by_date.entry(date).or_default().insert(line);
         }
-        for (date, lines) in by_date {
-            let rows = reading::rows(&self.session.client, self.zone, &lines, date).await.map_err(reading_units)?;
-            theirs.add_rows(rows);
-        }
+        let rows = reading::rows_at(&self.session.client, self.zone, by_date).await.map_err(reading_units)?;
+        theirs.add_rows(rows);
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 //! lines of a run that has ended.
 
 use super::plan::Verdict;
-use super::reckon::Reckoned;
+use super::reckon::{self, Reckoned};
 use super::sources::Ours;
 use super::targets::Target;
 use crate::problem::Code;
@@ -189,7 +189,7 @@ pub(super) fn heed(mut reckoned: Reckoned, stored: Option<&RunLine>) -> Reckoned
             let date = decision.effective_date.or_else(|| was.map(|was| was.effective_date));
             reckoned.reckoning.units = units.unwrap_or(reckoned.reckoning.units);
             // Newer than every count that the person could know of.
-            reckoned.seq = Seq { at: decision.at, count_as_of: decision.at, id: decision.who.clone() };
+            reckoned.seq = Seq { at: decision.at, count_as_of: decision.at, id: reckon::pressed(&decision.who) };
             reckoned.word = Word { lifts: true, pressed: true, date };
         }
     }

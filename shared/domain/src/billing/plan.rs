@@ -125,7 +125,7 @@ pub fn plan(ours: &Ours, theirs: &Theirs, frame: &Frame<'_>) -> Plan {
     }
     hold_back(&mut lines);
     lines.retain(|planned| frame.run.approval_of.is_none() || ours.stored.contains_key(&planned.line.name()));
-    lines.sort_by(|a, b| (a.line.name(), a.line.line).cmp(&(b.line.name(), b.line.line)));
+    lines.sort_by_key(|planned| (planned.line.name(), planned.line.line));
     for (no, planned) in (1..).zip(&mut lines) {
         planned.line.no = no;
     }
@@ -295,26 +295,41 @@ fn decide(
             };
         }
     };
-    let now = theirs.units_at(line_ref, frame.date);
+    let at = first_look(theirs, frame, target);
+    let now = theirs.units_at(line_ref, at);
     line.units_now = now;
-    line.period_billed = theirs.row_at(line_ref, frame.date).is_some_and(|row| row.billed);
+    line.period_billed = theirs.row_at(line_ref, at).is_some_and(|row| row.billed);
     let reckoned = match (counts, now) {
         (Err(verdict), _) => return Planned::verdict(line, verdict),
-        (Ok(_), None) => return Planned::verdict(line, unseen(theirs, frame, target, frame.date)),
+        (Ok(_), None) => {
+            let unread = (at != frame.date && !theirs.was_read(line_ref, at)).then_some(at);
+            return Planned { unread, ..Planned::verdict(line, unseen(theirs, frame, target, at)) };
+        }
         (Ok(reckoned), Some(_)) => reckoned,
     };
     let ledger = ours.ledger.get(&line_ref).map(|found| &found.value);
     let placing = matches!(target.step, Some(Step::Adopt(_)));
-    let dated = When { theirs, frame, target, line: line_ref, ledger, reckoned: &reckoned, swapped, forced };
+    let dated = When { theirs, frame, target, at, line: line_ref, ledger, reckoned: &reckoned, swapped, forced };
     let date = reckoned.word.date.map_or_else(|| when(&dated), Ok);
     let mut planned = match date {
         Ok(date) => at_date(theirs, frame, target, (line, line_ref), ledger, &reckoned, date),
-        Err(verdict) => Planned::verdict(line, verdict),
+        Err(undated) => {
+            line.effective_date = undated.date.unwrap_or(line.effective_date);
+            Planned { unread: undated.unread, ..Planned::verdict(line, undated.verdict) }
+        }
     };
     planned.explicit = reckoned.explicit;
     planned.after.clone_from(&target.after);
     planned.place = placing && !matches!(planned.line.state, LineState::Failed | LineState::Skipped);
     planned
+}
+
+/// The date at which units are compared first: the run's, or the first day of a contract that began after it.
+fn first_look(theirs: &Theirs, frame: &Frame<'_>, target: &Target) -> Date {
+    let packages = matches!(frame.run.kind, RunKind::Initial | RunKind::PackageChanges);
+    let start = theirs.contracts.get(&target.contract.id).and_then(|contract| contract.start);
+    let start = start.filter(|start| packages && frame.run.effective_date.is_none() && *start <= frame.day);
+    start.map_or(frame.date, |start| start.max(frame.date))
 }
 
 /// The date is known: what are the units then?
@@ -436,7 +451,7 @@ fn missing(
             let date = || super::when::of_new_line(theirs, frame, target, reckoned, forced);
             match reckoned.word.date.map_or_else(date, Ok) {
                 Ok(date) => line.effective_date = date,
-                Err(verdict) => return Planned::verdict(line, verdict),
+                Err(undated) => return Planned::verdict(line, undated.verdict),
             }
             line.units_now = Some(0);
             line.created = true;

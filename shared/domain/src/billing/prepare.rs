@@ -22,6 +22,7 @@ use crate::units::Want;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How often rows of further dates are read and the plan is made again: the date of a change, that of the other line
@@ -114,14 +115,17 @@ pub(super) async fn prepare(
     let zone = settings.zone();
     let now = ports.clock.now();
     let day = day_of(run.due_slot.unwrap_or(run.created_at), &zone);
-    let by_default = if run.kind == RunKind::PackageChanges { day } else { day.first_of_month() };
+    // What a package should have is compared with today's units; a count is for its month.
+    let packages = matches!(run.kind, RunKind::Initial | RunKind::PackageChanges);
+    let by_default = if packages { day } else { day.first_of_month() };
     let date = run.effective_date.unwrap_or(by_default);
     let ours = sources::load_ours(ports, scope, run, settings, counting_month(day)).await?;
-    let theirs = Theirs { seen_at: now, ..Theirs::default() };
+    let theirs = Theirs { seen_at: now, read_at: Some(date), ..Theirs::default() };
     let mut prepared = Prepared { ours, theirs, plan: Plan::default(), dates: Dates { date, day, now } };
     let many = settings.topologies.many_accounts_per_company;
     let reader = Reader { session, zone: &zone, run, date, many };
     reader.look_for_lines(&mut prepared).await?;
+    prepared.theirs.fresh = fresh(&prepared.ours);
     reader.rows(&mut prepared).await?;
     reader.missing(&mut prepared).await?;
     reader.costs(&mut prepared, settings, with_prices).await?;
@@ -197,10 +201,7 @@ impl Reader<'_> {
             }
             let lines = reading::lines_on(client, kind, &contracts, &services).await.map_err(reading_units)?;
             found.extend(lines);
-            if !prepared.theirs.lines_readable.contains_key(&kind) {
-                let readable = reading::lines_readable(client, kind).await.map_err(reading_units)?;
-                prepared.theirs.lines_readable.insert(kind, readable);
-            }
+            self.lines_rights(&mut prepared.theirs, kind).await?;
         }
         let contracts: BTreeSet<i64> = unplaced.iter().map(|at| prepared.ours.targets[*at].contract.id).collect();
         self.contracts(&mut prepared.theirs, &contracts).await?;
@@ -261,10 +262,11 @@ impl Reader<'_> {
                 }
             }
         }
-        for (date, lines) in by_date.into_iter().filter(|(_, lines)| !lines.is_empty()) {
-            let rows = reading::rows(&self.session.client, self.zone, &lines, date).await.map_err(reading_units)?;
-            prepared.theirs.add_rows(rows);
+        for (date, lines) in &by_date {
+            prepared.theirs.read_on.extend(lines.iter().map(|line| (*line, *date)));
         }
+        let rows = reading::rows_at(&self.session.client, self.zone, by_date).await.map_err(reading_units)?;
+        prepared.theirs.add_rows(rows);
         Ok(())
     }
 
@@ -315,9 +317,8 @@ impl Reader<'_> {
         self.units_rights(theirs, missing).await?;
         for kind in missing.iter().map(|line| line.kind).collect::<BTreeSet<LineKind>>() {
             let gone = missing.iter().any(|line| line.kind == kind && !theirs.lines.contains_key(line));
-            if gone && !theirs.lines_readable.contains_key(&kind) {
-                let readable = reading::lines_readable(client, kind).await.map_err(reading_units)?;
-                theirs.lines_readable.insert(kind, readable);
+            if gone {
+                self.lines_rights(theirs, kind).await?;
             }
         }
         Ok(())
@@ -326,10 +327,19 @@ impl Reader<'_> {
     /// Restricted rights give empty lists: what was not found is none only where it could have been seen.
     async fn units_rights(&self, theirs: &mut Theirs, lines: &BTreeSet<LineRef>) -> Result<()> {
         for kind in lines.iter().map(|line| line.kind).collect::<BTreeSet<LineKind>>() {
-            if !theirs.units_readable.contains_key(&kind) {
+            if let Entry::Vacant(unknown) = theirs.units_readable.entry(kind) {
                 let readable = reading::units_readable(&self.session.client, kind).await.map_err(reading_units)?;
-                theirs.units_readable.insert(kind, readable);
+                unknown.insert(readable);
             }
+        }
+        Ok(())
+    }
+
+    /// The same for lines.
+    async fn lines_rights(&self, theirs: &mut Theirs, kind: LineKind) -> Result<()> {
+        if let Entry::Vacant(unknown) = theirs.lines_readable.entry(kind) {
+            let readable = reading::lines_readable(&self.session.client, kind).await.map_err(reading_units)?;
+            unknown.insert(readable);
         }
         Ok(())
     }
@@ -368,6 +378,18 @@ impl Reader<'_> {
         prepared.theirs.lines.extend(found);
         Ok(())
     }
+}
+
+/// Lines that we added to a contract, in this run or before, and have not given any units since.
+fn fresh(ours: &Ours) -> BTreeSet<LineRef> {
+    let added = ours.targets.iter().filter_map(|target| {
+        let line = target.line?;
+        let creation = ours.creations.get(&target.creation())?;
+        // Found where a POST's answer was lost: it is that POST's.
+        let found = creation.open.is_some() && matches!(target.step, Some(Step::Adopt(_)));
+        (creation.line == Some(line) || found).then_some(line)
+    });
+    added.filter(|line| !ours.ledger.contains_key(line)).collect()
 }
 
 fn places(ours: &Ours, which: impl Fn(&Target) -> bool) -> Vec<usize> {

@@ -66,6 +66,10 @@ pub struct Theirs {
     pub seen_at: Timestamp,
     /// Rows per line.
     pub rows: BTreeMap<LineRef, Vec<Row>>,
+    /// The date at which the rows of all lines were read; none where only what is asked for was read.
+    pub read_at: Option<Date>,
+    /// Other dates at which a line's rows were read.
+    pub read_on: BTreeSet<(LineRef, Date)>,
     /// From which day on a line's rows were read, beyond those that cover the run's date.
     pub read_from: BTreeMap<LineRef, Date>,
     /// Lines that we added to a contract and have not given any units: nothing is hidden of them.
@@ -116,7 +120,7 @@ impl Theirs {
     /// Whether a line's rows at a date were asked for, over and above the run's own date.
     #[must_use]
     pub fn was_read(&self, line: LineRef, date: Date) -> bool {
-        self.read_from.get(&line).is_some_and(|from| *from <= date)
+        self.read_from.get(&line).is_some_and(|from| *from <= date) || self.read_on.contains(&(line, date))
     }
 
     /// Units at a date. Without a row they are 0 only where the line was read on a contract that covers the date, and
@@ -125,6 +129,10 @@ impl Theirs {
     pub fn units_at(&self, line: LineRef, date: Date) -> Option<i64> {
         if let Some(row) = self.row_at(line, date) {
             return Some(row.units);
+        }
+        // Rows of a date that nobody asked for are not missing.
+        if self.read_at.is_some_and(|read| read != date) && !self.was_read(line, date) {
+            return None;
         }
         let contract = self.contracts.get(&self.lines.get(&line)?.contract_id)?;
         let begun = contract.start.is_none_or(|start| start <= date);
@@ -156,6 +164,36 @@ pub async fn rows(
     date: Date,
 ) -> autotask::Result<BTreeMap<LineRef, Vec<Row>>> {
     rows_between(client, zone, lines, (date, date)).await
+}
+
+/// Lines and dates that one query of a span reads without a second page: every line has a row for each of its dates.
+const SPAN_ROWS_MAX: usize = 450;
+/// Longest span that is read at once, in days: of months in between there are rows, too.
+const SPAN_DAYS_MAX: i32 = 62;
+
+/// Reads the rows that cover each of these dates for its lines: in one query where that is no more to read.
+pub async fn rows_at(
+    client: &Client,
+    zone: &TimeZone,
+    by_date: BTreeMap<Date, BTreeSet<LineRef>>,
+) -> autotask::Result<BTreeMap<LineRef, Vec<Row>>> {
+    let by_date: BTreeMap<Date, BTreeSet<LineRef>> =
+        by_date.into_iter().filter(|(_, lines)| !lines.is_empty()).collect();
+    let all: BTreeSet<LineRef> = by_date.values().flatten().copied().collect();
+    let (Some(first), Some(last)) = (by_date.keys().next().copied(), by_date.keys().last().copied()) else {
+        return Ok(BTreeMap::new());
+    };
+    let near = first.until(last).is_ok_and(|span| span.get_days() <= SPAN_DAYS_MAX);
+    if near && all.len() * (by_date.len() + 1) <= SPAN_ROWS_MAX {
+        return rows_between(client, zone, &all, (first, last)).await;
+    }
+    let mut found: BTreeMap<LineRef, Vec<Row>> = BTreeMap::new();
+    for (date, lines) in by_date {
+        for (line, rows) in self::rows(client, zone, &lines, date).await? {
+            found.entry(line).or_default().extend(rows);
+        }
+    }
+    Ok(found)
 }
 
 /// Reads the rows that cover any day of a span, first and last included, for these lines.

@@ -5,7 +5,7 @@ use super::plan::{Frame, Verdict};
 use super::sources::Ours;
 use super::targets::{Counts, Role, Target};
 use crate::packages::counting::count;
-use crate::packages::{CountRule, QuantitySource};
+use crate::packages::{CountRule, PackageChange, QuantitySource};
 use crate::problem::Code;
 use crate::runs::{LineState, Part, Reckoning, RunKind};
 use crate::units::Seq;
@@ -13,8 +13,15 @@ use crate::vendor::{Account, Usage};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+/// Of the same newest time, that a package has left a line is newer than what the line was to have for it.
+const LEAVES: &str = "~";
 /// Width of a time in microseconds as text, so that text order is time order.
 const MICROS_WIDTH: usize = 20;
+
+/// The name of a person's own target: of the same time it is newer than all others.
+pub(super) fn pressed(name: &str) -> String {
+    format!("{LEAVES}{name}")
+}
 
 /// What a line should have.
 #[derive(Debug, Clone)]
@@ -37,7 +44,7 @@ pub(super) fn reckon(ours: &Ours, frame: &Frame<'_>, target: &Target) -> Result<
         // It leaves for the line that gets the newest count: a person's word that is newer than that stays on both.
         let counted = target.parts.iter().filter_map(|part| told(ours, frame, part).ok());
         let newest = counted.map(|told| told.part.as_of).max().unwrap_or(since);
-        let seq = Seq { at: newest.max(since), count_as_of: newest, id: String::new() };
+        let seq = Seq { at: newest.max(since), count_as_of: newest, id: LEAVES.to_owned() };
         return Ok(Reckoned { reckoning, seq, explicit: true, word: Word::default() });
     }
     let seats = frame.run.kind == RunKind::SeatSync;
@@ -99,7 +106,9 @@ fn told(ours: &Ours, frame: &Frame<'_>, counts: &Counts) -> Result<Told, Verdict
         as_of,
         how,
     };
-    if let Some((at, change)) = account.filter(|_| frame.run.kind != RunKind::SeatSync).and_then(|a| gone(a, counts)) {
+    if let Some((at, change)) =
+        account.filter(|_| frame.run.kind != RunKind::SeatSync).and_then(|a| gone(ours, a, counts))
+    {
         let counted_since =
             counts.source == QuantitySource::Usage && usage.is_some_and(|usage| usage.as_of > at && usage.active > 0);
         if !counted_since {
@@ -152,13 +161,24 @@ fn fresh<'a>(frame: &Frame<'_>, usage: Option<&'a Usage>) -> Result<&'a Usage, V
     Ok(usage)
 }
 
-/// Since when, and by which change, the account no longer has a package.
-fn gone(account: &Account, counts: &Counts) -> Option<(Timestamp, String)> {
+/// Since when, and by which change, the account no longer has a package. What was never told says nothing.
+fn gone(ours: &Ours, account: &Account, counts: &Counts) -> Option<(Timestamp, String)> {
+    if !account.active {
+        return Some((account.updated_at, String::new()));
+    }
     if account.packages.iter().any(|package| package.id == counts.package) {
         return None;
     }
-    let removed = account.removed.iter().find(|removed| removed.id == counts.package)?;
-    Some((removed.stamp.at, removed.stamp.change.to_string()))
+    if let Some(removed) = account.removed.iter().find(|removed| removed.id == counts.package) {
+        return Some((removed.stamp.at, removed.stamp.change.to_string()));
+    }
+    // A package that is counted may never have been told at all.
+    let left =
+        |change: &&PackageChange| change.account == counts.account && change.from.as_ref() == Some(&counts.package);
+    let was_there = counts.source == QuantitySource::Package || ours.changes.iter().any(|change| left(&change));
+    // All its packages were told, and this was not one of them.
+    let told = account.packages_at.filter(|at| was_there && *at > Timestamp::UNIX_EPOCH);
+    told.map(|at| (at, String::new()))
 }
 
 /// How many of a package the account has, since when and by which change.

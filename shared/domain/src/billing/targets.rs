@@ -4,6 +4,7 @@ use super::creation::{Creation, Step};
 use super::sources::Ours;
 use crate::connections::settings::ManyAccounts;
 use crate::ids::{AccountId, LineKind, LineRef, PackageId};
+use crate::mappings::topology::{self, Groups};
 use crate::mappings::{ContractRef, MappedLine, Mapping, MappingStatus};
 use crate::packages::{CountRule, PackageMapping, QuantityRule, QuantitySource, ServiceTarget};
 use crate::runs::{LineName, RunKind};
@@ -112,7 +113,8 @@ type Lead = (AccountId, PackageId);
 /// The lines that a run decides about, and the packages that have none.
 #[must_use]
 pub fn targets(ours: &Ours, asked: &Asked<'_>, many: ManyAccounts) -> (Vec<Target>, Vec<Unserved>) {
-    let groups = groups(ours, asked.kind, many);
+    let together = topology::groups(&ours.mappings, many);
+    let groups = groups(ours, asked.kind, &together);
     let wanted = selected(ours, asked);
     let (mut targets, mut unserved) = (Vec::new(), Vec::new());
     for ((account, package), parts) in groups {
@@ -122,7 +124,8 @@ pub fn targets(ours: &Ours, asked: &Asked<'_>, many: ManyAccounts) -> (Vec<Targe
         if !names.iter().any(|name| wanted.admits(name)) {
             continue;
         }
-        let group = Group { ours, mapping, package: &package, parts: &parts };
+        let line = together.of(&account, &package).and_then(|group| group.line);
+        let group = Group { ours, mapping, package: &package, parts: &parts, line };
         group.lines(asked.kind, &mut targets, &mut unserved);
     }
     if asked.kind != RunKind::SeatSync {
@@ -182,35 +185,56 @@ fn is_former(package: &PackageMapping, line: &MappedLine) -> bool {
 }
 
 /// Every line's counts, by the account and package that lead.
-fn groups(ours: &Ours, kind: RunKind, many: ManyAccounts) -> BTreeMap<Lead, Vec<Counts>> {
+fn groups(ours: &Ours, kind: RunKind, together: &Groups<'_>) -> BTreeMap<Lead, Vec<Counts>> {
     let mut groups: BTreeMap<Lead, Vec<Counts>> = BTreeMap::new();
-    let mut leaders: BTreeMap<(i64, i64, PackageId), AccountId> = BTreeMap::new();
     let billable = |mapping: &&Mapping| matches!(mapping.status, MappingStatus::Confirmed | MappingStatus::Broken);
     for mapping in ours.mappings.values().filter(billable) {
         for package in packages_of(ours, kind, mapping) {
             let own = ours.package_mappings.get(&package);
-            if own.is_some_and(|own| own.excluded) {
+            let leading = own.and_then(|own| own.sum_into.clone()).unwrap_or_else(|| package.clone());
+            if own.is_some_and(|own| own.excluded) || mapping.contract_for(&leading).is_none() {
                 continue;
             }
-            let leading = own.and_then(|own| own.sum_into.clone()).unwrap_or_else(|| package.clone());
-            let Some(contract) = mapping.contract_for(&leading) else { continue };
-            let company = mapping.company.as_ref().map_or(0, |company| company.id);
-            let account = match many {
-                ManyAccounts::Sum => leaders
-                    .entry((company, contract.id, leading.clone()))
-                    .or_insert_with(|| mapping.account.clone())
-                    .clone(),
-                ManyAccounts::Off | ManyAccounts::Separate => mapping.account.clone(),
-            };
-            groups.entry((account, leading)).or_default().push(Counts {
-                account: mapping.account.clone(),
-                package,
-                source: own.map_or(QuantitySource::Usage, |own| own.quantity_source),
-                rule: own.map_or(CountRule::SnapshotOnRun, |own| own.count_rule),
-            });
+            let group = together.of(&mapping.account, &leading);
+            let account = group.as_ref().map_or(&mapping.account, |group| group.leader).clone();
+            let members = group.map_or_else(|| vec![&mapping.account], |group| group.members);
+            let counts = groups.entry((account, leading.clone())).or_default();
+            // Everybody who is billed on the line, whoever of them has brought the run here.
+            for member in members {
+                for counted in
+                    counted_as(ours, &leading).filter(|counted| has(ours, mapping, member, counted, &package))
+                {
+                    let own = ours.package_mappings.get(counted);
+                    let part = Counts {
+                        account: member.clone(),
+                        package: counted.clone(),
+                        source: own.map_or(QuantitySource::Usage, |own| own.quantity_source),
+                        rule: own.map_or(CountRule::SnapshotOnRun, |own| own.count_rule),
+                    };
+                    if !counts.contains(&part) {
+                        counts.push(part);
+                    }
+                }
+            }
         }
     }
+    for counts in groups.values_mut() {
+        counts.sort_by(|a, b| (&a.account, &a.package).cmp(&(&b.account, &b.package)));
+    }
     groups
+}
+
+/// The packages whose counts go into a package's line: its own, and those that are summed into it.
+fn counted_as<'a>(ours: &'a Ours, leading: &'a PackageId) -> impl Iterator<Item = &'a PackageId> {
+    let summed = ours.package_mappings.values().filter(move |own| own.sum_into.as_ref() == Some(leading));
+    [leading].into_iter().chain(summed.filter(|own| !own.excluded).map(|own| &own.package))
+}
+
+/// Whether an account's package is one of a line's counts: it is what the run is about, or is had or counted.
+fn has(ours: &Ours, asked: &Mapping, member: &AccountId, package: &PackageId, about: &PackageId) -> bool {
+    let own = member == &asked.account && package == about;
+    let told = ours.accounts.get(member).is_some_and(|account| account.packages.iter().any(|p| p.id == *package));
+    own || told || ours.usage.contains_key(&(member.clone(), package.clone()))
 }
 
 /// The packages of an account that have a line, or ought to have one.
@@ -242,6 +266,8 @@ struct Group<'a> {
     mapping: &'a Mapping,
     package: &'a PackageId,
     parts: &'a [Counts],
+    /// The line that somebody of those who are billed together is mapped to.
+    line: Option<&'a MappedLine>,
 }
 
 impl Group<'_> {
@@ -251,7 +277,7 @@ impl Group<'_> {
         if kind == RunKind::SeatSync && source != QuantitySource::Usage {
             return;
         }
-        let line = self.mapping.lines.iter().find(|line| line.package_id == *self.package);
+        let line = self.mapping.lines.iter().find(|line| line.package_id == *self.package).or(self.line);
         let target = own.and_then(|own| own.target.as_ref());
         let moved = line.zip(own).filter(|(line, own)| is_former(own, line)).map(|(line, _)| line);
         let billed = match (line, target) {

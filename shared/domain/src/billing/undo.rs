@@ -4,6 +4,7 @@
 use super::plan::{Frame, Planned, unseen};
 use super::prepare::Prepared;
 use super::reading::{Row, Theirs};
+use super::reckon;
 use super::sources::Ours;
 use super::targets::{Role, Target};
 use crate::actor::Scope;
@@ -83,7 +84,7 @@ pub fn want(run: &Run, line: &RunLine, made: Made) -> Want {
         units: made.before,
         effective_date: line.effective_date,
         cost: made.cost_before,
-        seq: Seq { at, count_as_of: at, id: run.id.to_string() },
+        seq: Seq { at, count_as_of: at, id: reckon::pressed(run.id.as_str()) },
         pressed: true,
         onward: false,
         run: run.id.clone(),

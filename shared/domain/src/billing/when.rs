@@ -17,6 +17,8 @@ pub(super) struct When<'a> {
     pub(super) theirs: &'a Theirs,
     pub(super) frame: &'a Frame<'a>,
     pub(super) target: &'a Target,
+    /// The date at which units were looked at first.
+    pub(super) at: Date,
     pub(super) line: LineRef,
     pub(super) ledger: Option<&'a UnitLine>,
     pub(super) reckoned: &'a Reckoned,
@@ -27,16 +29,34 @@ pub(super) struct When<'a> {
 }
 
 /// From when the line's change counts; or why it cannot be made.
-pub(super) fn when(of: &When<'_>) -> Result<Date, Verdict> {
+pub(super) fn when(of: &When<'_>) -> Result<Date, Undated> {
     let units = of.reckoned.reckoning.units;
-    let up = of.theirs.units_at(of.line, of.frame.date).is_none_or(|now| units > now);
+    let up = of.theirs.units_at(of.line, of.at).is_none_or(|now| units > now);
     let rows = of.theirs.rows.get(&of.line).map_or(&[][..], Vec::as_slice);
     let date = match policy(of.frame, of.target, of.swapped, up) {
-        None => of.frame.date,
+        None => of.at,
         Some(policy) => judged(of, policy, rows)?,
     };
+    // Back to a date since when the units have changed would change them twice.
+    let now = of.theirs.units_at(of.line, of.at);
+    let back = date < of.at && of.theirs.was_read(of.line, date);
+    let date = if back && of.theirs.units_at(of.line, date) != now { of.at } else { date };
     let date = of.forced.map_or(date, |forced| forced.max(date));
     Ok(later_of_ours(of, date, units))
+}
+
+/// Why there is no date, and from when on rows must be read to find one.
+pub(super) struct Undated {
+    pub(super) verdict: Verdict,
+    /// The date from which the change may count, where that is known.
+    pub(super) date: Option<Date>,
+    pub(super) unread: Option<Date>,
+}
+
+impl From<(Verdict, Option<Date>)> for Undated {
+    fn from((verdict, date): (Verdict, Option<Date>)) -> Self {
+        Self { verdict, date, unread: None }
+    }
 }
 
 /// From when the units of a line that is not there yet count.
@@ -46,7 +66,7 @@ pub(super) fn of_new_line(
     target: &Target,
     reckoned: &Reckoned,
     forced: Option<Date>,
-) -> Result<Date, Verdict> {
+) -> Result<Date, Undated> {
     let contract = theirs.contracts.get(&target.contract.id);
     let (start, end) = (contract.and_then(|c| c.start), contract.and_then(|c| c.end));
     let date = match policy(frame, target, false, true) {
@@ -89,7 +109,7 @@ fn change_day(frame: &Frame<'_>, target: &Target, reckoned: &Reckoned) -> Date {
     told.clamp(earliest, frame.day)
 }
 
-fn judged(of: &When<'_>, policy: EffectiveFrom, rows: &[super::reading::Row]) -> Result<Date, Verdict> {
+fn judged(of: &When<'_>, policy: EffectiveFrom, rows: &[super::reading::Row]) -> Result<Date, Undated> {
     let contract = of.theirs.contracts.get(&of.target.contract.id);
     let (start, end) = match contract {
         Some(contract) => (contract.start, contract.end),
@@ -97,10 +117,14 @@ fn judged(of: &When<'_>, policy: EffectiveFrom, rows: &[super::reading::Row]) ->
         None => (of.target.contract.start, None),
     };
     let day = change_day(of.frame, of.target, of.reckoned);
-    told(&Dating { policy, day, contract_start: start, contract_end: end, rows, roll: true })
+    let dated = told(&Dating { policy, day, contract_start: start, contract_end: end, rows, roll: true });
+    dated.map_err(|undated| {
+        let unread = undated.date.filter(|date| !of.theirs.was_read(of.line, *date));
+        Undated { unread, ..undated }
+    })
 }
 
-fn told(dating: &Dating<'_>) -> Result<Date, Verdict> {
+fn told(dating: &Dating<'_>) -> Result<Date, Undated> {
     match dated(dating) {
         Dated::On(date) | Dated::Rolled { date, .. } => Ok(date),
         Dated::Unseen { date, posted_start, posted_end } => {
@@ -108,13 +132,13 @@ fn told(dating: &Dating<'_>) -> Result<Date, Verdict> {
                 "The period {posted_start} to {posted_end} is already posted, and Autotask shows no units from {date} on \
                  yet: the change is made for {date}."
             );
-            Err((LineState::Skipped, Some(Code::PeriodAlreadyBilled), words))
+            Err(((LineState::Skipped, Some(Code::PeriodAlreadyBilled), words), Some(date)).into())
         }
         Dated::Outside { start, end } => {
             let from = start.map_or_else(String::new, |start| format!(" from {start}"));
             let to = end.map_or_else(String::new, |end| format!(" to {end}"));
             let words = format!("The change would count from outside the contract, which runs{from}{to}.");
-            Err((LineState::Failed, Some(Code::EffectiveDateOutsideContract), words))
+            Err(((LineState::Failed, Some(Code::EffectiveDateOutsideContract), words), None).into())
         }
     }
 }

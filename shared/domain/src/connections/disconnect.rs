@@ -5,6 +5,7 @@ use super::record::{Connection, ConnectionStatus};
 use super::{PSA, check_version, conflict, load_connection, schedule};
 use crate::actor::{Actor, Scope};
 use crate::autotask_session::secrets_problem;
+use crate::billing::creation::LineCreation;
 use crate::change::{Change, conflict_as};
 use crate::ids::{ConnectionId, PartnerId};
 use crate::issues::Issue;
@@ -94,7 +95,10 @@ async fn refuse_while_sent(ports: &Ports, scope: &Scope, connection: &Connection
     let now = ports.clock.now();
     let settles = |line: &UnitLine| line.open.as_ref().and_then(|open| open.sent_by.checked_add(SETTLE).ok());
     let lines = load_all::<UnitLine>(&*ports.storage, scope, &of, Read::Strong).await?;
-    match lines.iter().filter_map(|line| settles(line)).filter(|at| *at > now).max() {
+    let of = Collection::LineCreations(connection.partner.clone(), connection.id.clone());
+    let creations = load_all::<LineCreation>(&*ports.storage, scope, &of, Read::Strong).await?;
+    let added = creations.iter().filter_map(|new| new.open.as_ref()?.sent_by.checked_add(SETTLE).ok());
+    match lines.iter().filter_map(|line| settles(line)).chain(added).filter(|at| *at > now).max() {
         Some(at) => {
             let text = format!("A change was sent to Autotask and may take effect until {at}.");
             let wait = u64::try_from(at.duration_since(now).as_secs()).unwrap_or(0);
@@ -113,6 +117,7 @@ pub(super) async fn drop_mappings(ports: &Ports, scope: &Scope, partner: &Partne
     remove_all::<Mapping>(ports, scope, of(Collection::Mappings)).await?;
     remove_all::<PackageMapping>(ports, scope, of(Collection::PackageMappings)).await?;
     remove_all::<Dismissal>(ports, scope, of(Collection::Dismissals)).await?;
+    remove_all::<LineCreation>(ports, scope, of(Collection::LineCreations)).await?;
     remove_all::<UnitLine>(ports, scope, of(Collection::UnitLines)).await
 }
 

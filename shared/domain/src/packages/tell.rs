@@ -336,7 +336,8 @@ pub(crate) fn name(account: &AccountId, at: Timestamp, package: &PackageId, quan
         Some(Some(quantity)) => quantity.to_string(),
     };
     let digest = Sha256::digest(format!("{account}\n{at}\n{package}\n{said}"));
-    let mut id = String::from("account-");
+    // Sorts before the names that vendors give: of the same instant a change says more than the account as a whole.
+    let mut id = String::from("0-account-");
     for byte in digest.iter().take(16) {
         write!(id, "{byte:02x}").expect("a String takes every write");
     }
