@@ -4,6 +4,7 @@
 mod approvals;
 mod arrows;
 mod autotask_facts;
+mod billing;
 mod bootstrap;
 mod budget;
 mod builders;
