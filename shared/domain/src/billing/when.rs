@@ -31,6 +31,9 @@ pub(super) struct When<'a> {
 /// From when the line's change counts; or why it cannot be made.
 pub(super) fn when(of: &When<'_>) -> Result<Date, Undated> {
     let units = of.reckoned.reckoning.units;
+    if let Some(date) = already_set(of, units) {
+        return Ok(date);
+    }
     let up = of.theirs.units_at(of.line, of.at).is_none_or(|now| units > now);
     let rows = of.theirs.rows.get(&of.line).map_or(&[][..], Vec::as_slice);
     let date = match policy(of.frame, of.target, of.swapped, up) {
@@ -43,6 +46,15 @@ pub(super) fn when(of: &When<'_>) -> Result<Date, Undated> {
     let date = if back && of.theirs.units_at(of.line, date) != now { of.at } else { date };
     let date = of.forced.map_or(date, |forced| forced.max(date));
     Ok(later_of_ours(of, date, units))
+}
+
+/// The later date from which the line has what was said, because a run has written just that: another kind of run
+/// with another policy does not date the same word anew.
+fn already_set(of: &When<'_>, units: i64) -> Option<Date> {
+    let desired = of.ledger.filter(|_| of.reckoned.explicit)?.desired.as_ref()?;
+    let same = desired.units == units && desired.seq.count_as_of >= of.reckoned.seq.count_as_of;
+    let stands = of.theirs.units_at(of.line, desired.effective_date) == Some(units);
+    (same && stands && desired.effective_date > of.at).then_some(desired.effective_date)
 }
 
 /// Why there is no date, and from when on rows must be read to find one.

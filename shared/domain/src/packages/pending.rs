@@ -194,7 +194,9 @@ pub fn standing(change: &PackageChange, frame: &Frame<'_>) -> Standing {
                 format!("It was told before automatic billing sync was switched on at {since}; use Sync now.")
             }
         };
-        return Standing::Waits(Waits::for_person((Code::AutoSyncOff, words)));
+        // What a person's run found out says more than that nothing goes by itself.
+        let why = change.why.clone().unwrap_or((Code::AutoSyncOff, words));
+        return Standing::Waits(Waits::for_person(why));
     }
     if let Some(waits) = biller.held(&change.account, now).or_else(|| under_way(frame)) {
         return Standing::Waits(waits);

@@ -7,6 +7,7 @@ mod dates;
 mod initial;
 mod lines;
 mod remapped;
+mod shapes;
 
 use domain::{LineRef, Role};
 use jiff::civil::Date;
