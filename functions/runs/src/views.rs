@@ -5,7 +5,7 @@ use domain::packages::QuantitySource;
 use domain::runs::{
     Decision, DecisionKind, LineState, Reckoning, Run, RunKind, RunLine, RunMode, RunState, Totals, Trigger,
 };
-use domain::{Actor, LineKind};
+use domain::{Actor, Code, LineKind};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
@@ -379,10 +379,10 @@ impl From<&Run> for RunView {
             totals: run.totals.into(),
             invoice_change: run.invoice_change,
             autotask_calls: run.autotask_calls,
-            problem: run.problem.as_ref().map(|(code, detail)| RunProblemView {
+            problem: run.problem.clone().or_else(|| partial(run)).map(|(code, detail)| RunProblemView {
                 code: code.as_str(),
                 title: code.title(),
-                detail: detail.clone(),
+                detail,
                 effect: code.effect(),
                 action: code.action(),
             }),
@@ -393,6 +393,20 @@ impl From<&Run> for RunView {
             status_url: run.status_url(),
         }
     }
+}
+
+/// What a run says of which some lines were not done, for reasons of their own.
+fn partial(run: &Run) -> Option<(Code, String)> {
+    if run.state != RunState::Partial {
+        return None;
+    }
+    let of = &run.totals;
+    let right = of.changed + of.unchanged + of.superseded;
+    let detail = format!(
+        "{right} of {} lines are right; {} failed, {} are held, {} are not seen yet, {} were left out.",
+        of.lines, of.failed, of.held, of.unverified, of.skipped
+    );
+    Some((Code::RunPartial, detail))
 }
 
 impl From<&Actor> for RunActorView {

@@ -466,6 +466,7 @@ async fn automap_proposes_what_is_clear_and_confirms_nothing() {
     assert_eq!((count("accounts"), count("suggested"), count("ambiguous"), count("no_match")), (6, 2, 1, 3));
     assert_eq!((count("with_contract"), count("with_lines")), (1, 1));
     assert_eq!(run.outcome["ambiguous_accounts"][0]["account_id"], "a3");
+    assert_eq!(run.outcome["ambiguous_accounts"][0]["code"], "automap_ambiguous");
     assert_eq!(run.outcome["ambiguous_accounts"][0]["candidates"].as_array().unwrap().len(), 2);
     let first = msp.mapping("a1").await.unwrap();
     assert_eq!(

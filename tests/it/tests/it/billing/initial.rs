@@ -73,6 +73,27 @@ async fn two_lines_of_one_service_are_never_guessed_between() {
 }
 
 #[tokio::test]
+async fn a_quantity_that_nobody_told_is_never_taken_for_nothing_and_the_others_go_on() {
+    let desk = Desk::new(2).await;
+    desk.has(0, &[("basic", 5)]).await;
+    let body = json!({"name": "Client 1", "packages": [{"id": "basic"}]});
+    let path = format!("/v1/partners/{}/accounts/{}", desk.world.partner, desk.clients[1].account);
+    assert!(desk.world.api(Role::Service).put(&path, body).await.is_success());
+    let there = desk.world.line_on(desk.clients[1].contract_id, desk.basic, 3);
+    desk.world.line_on(desk.clients[0].contract_id, desk.basic, 1);
+    desk.world.line_on(desk.clients[0].contract_id, desk.basic, 1);
+    let run = desk.run("initial").await;
+    let lines = desk.lines(&run).await;
+    let codes = [("basic", "failed", Some("duplicate_line")), ("basic", "skipped", Some("quantity_missing"))];
+    assert_eq!(told(&lines), codes);
+    assert_eq!(desk.world.units_at(there, "2026-11-20".parse().unwrap()), Some(3));
+    assert_eq!((&run["status"], &run["problem"]["code"]), (&json!("partial"), &json!("run_partial")), "{run}");
+    for name in ["title", "effect", "action"] {
+        assert!(run["problem"][name].as_str().is_some_and(|words| words.ends_with('.')), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn lines_are_not_added_where_that_is_switched_off() {
     let desk = Desk::new(1).await;
     let off = json!({"create_missing_lines": false});
