@@ -27,7 +27,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Do the set-up and the main job once, on free ports and in a temporary folder, and check the outcome.
+    /// Do the set-up, the main job and package billing once, on free ports and in a temporary folder, and check the outcome.
     Demo {
         /// Print one line of JSON at the end, for scripts.
         #[arg(long)]

@@ -1,6 +1,7 @@
 //! HTTP as the demo needs it: JSON in, JSON out, anything unexpected is an error with the whole answer.
 
 use super::DemoError;
+use http::StatusCode;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -43,6 +44,22 @@ impl Client {
         self.send(method, &self.api, path, body, token).await
     }
 
+    /// A request to the API that has to be refused: the problem of its answer.
+    pub(super) async fn refused(
+        &self,
+        role: &str,
+        method: &'static str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<Value, DemoError> {
+        let token = self.tokens.get(role).map(String::as_str);
+        let (status, text) = self.answer(method, &self.api, path, body, token).await?;
+        if !status.is_client_error() {
+            return Err(unexpected(method, path, status, &text));
+        }
+        serde_json::from_str(&text).map_err(|source| failed(method, path, source))
+    }
+
     /// All items of a listing in pages.
     pub(super) async fn all(&self, role: &str, path: &str) -> Result<Vec<Value>, DemoError> {
         let (mut items, mut cursor) = (Vec::new(), None::<String>);
@@ -82,6 +99,12 @@ impl Client {
         }
     }
 
+    /// Puts a row into the simulated Autotask, as a person there would.
+    pub(super) async fn insert(&self, ci: u64, entity: &str, row: Value) -> Result<(), DemoError> {
+        let path = format!("/_sim/databases/{ci}/{entity}");
+        self.send("POST", &self.autotask, &path, Some(row), None).await.map(drop)
+    }
+
     /// The simulator's log.
     pub(super) async fn requests(&self) -> Result<Vec<Value>, DemoError> {
         let text = self.text("GET", &self.autotask, "/_sim/requests", None, None).await?;
@@ -112,6 +135,18 @@ impl Client {
         body: Option<Value>,
         token: Option<&str>,
     ) -> Result<String, DemoError> {
+        let (status, text) = self.answer(method, base, path, body, token).await?;
+        if status.is_success() { Ok(text) } else { Err(unexpected(method, path, status, &text)) }
+    }
+
+    async fn answer(
+        &self,
+        method: &'static str,
+        base: &str,
+        path: &str,
+        body: Option<Value>,
+        token: Option<&str>,
+    ) -> Result<(StatusCode, String), DemoError> {
         let verb = method.parse::<reqwest::Method>().map_err(|source| failed(method, path, source))?;
         let mut request = self.http.request(verb, format!("{base}{path}"));
         if let Some(token) = token {
@@ -123,12 +158,13 @@ impl Client {
         let answer = request.send().await.map_err(|source| failed(method, path, source))?;
         let status = answer.status();
         let text = answer.text().await.map_err(|source| failed(method, path, source))?;
-        if !status.is_success() {
-            let body = text.chars().take(SHOWN_CHARS_MAX).collect();
-            return Err(DemoError::Answer { method, path: path.to_owned(), status: status.as_u16(), body });
-        }
-        Ok(text)
+        Ok((status, text))
     }
+}
+
+fn unexpected(method: &'static str, path: &str, status: StatusCode, text: &str) -> DemoError {
+    let body = text.chars().take(SHOWN_CHARS_MAX).collect();
+    DemoError::Answer { method, path: path.to_owned(), status: status.as_u16(), body }
 }
 
 fn failed(method: &'static str, path: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> DemoError {

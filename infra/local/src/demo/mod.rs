@@ -1,9 +1,11 @@
 //! The main job once, end to end, by HTTP alone: the vendor pushes what it knows, a partner connects, maps, looks at
 //! the plan, and on the 1st every mapped line carries the right number of units. Then once more, and nothing is
-//! written. Checked against the simulator's rows and its log, not against what the bundle says of itself.
+//! written. Then packages: mapped, their lines added where they are missing, swapped when the vendor says so, and taken
+//! back. Checked against the simulator's rows and its log, not against what the bundle says of itself.
 
 mod check;
 mod client;
+mod packages;
 mod steps;
 mod tables;
 
@@ -38,8 +40,21 @@ pub struct Summary {
     pub skipped: u64,
     /// Requests of the fresh second run that change something, counted by the simulator.
     pub second_run_writes: usize,
-    /// All requests to Autotask, counted by the simulator.
+    /// All requests to Autotask of the first act, counted by the simulator.
     pub autotask_calls: usize,
+    /// The second act.
+    pub billing: Billing,
+}
+
+/// What package billing did, in numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Billing {
+    /// Lines that it added to contracts, counted by the simulator.
+    pub lines_created: usize,
+    /// Lines whose units package changes changed after the initial sync.
+    pub changed: u64,
+    /// Lines that the undo gave back the units that they had before.
+    pub undone: u64,
 }
 
 /// What the demo found.

@@ -3,7 +3,7 @@
 use super::check::{self, Expected};
 use super::client::Client;
 use super::tables::{cell, lines, table};
-use super::{DemoError, Report, Summary};
+use super::{Billing, DemoError, Report, Summary};
 use crate::serve::Login;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -12,33 +12,40 @@ use simulator::seed::DemoMsp;
 
 /// How long before the schedule fires the vendor counts.
 const COUNTED_BEFORE: SignedDuration = SignedDuration::from_mins(10);
-const PARTNER: &str = "msp1";
-const PACKAGE: &str = "awareness";
-const ADMIN: &str = "partner_admin";
-const BILLING: &str = "partner_billing";
-const SERVICE: &str = "service";
+pub(super) const PARTNER: &str = "msp1";
+pub(super) const PACKAGE: &str = "awareness";
+pub(super) const ADMIN: &str = "partner_admin";
+pub(super) const BILLING: &str = "partner_billing";
+pub(super) const SERVICE: &str = "service";
 const VENDOR: &str = "vendor_admin";
 
 /// The demo under way.
 pub(super) struct Demo<'a> {
-    http: Client,
-    login: Login,
-    msp: DemoMsp,
+    pub(super) http: Client,
+    pub(super) login: Login,
+    pub(super) msp: DemoMsp,
     say: &'a mut (dyn FnMut(&str) + Send),
     /// `/v1/connections/{cid}`, once there is one.
-    connection: String,
-    wrong: Vec<String>,
+    pub(super) connection: String,
+    pub(super) wrong: Vec<String>,
 }
 
-type Step<T = ()> = Result<T, DemoError>;
+pub(super) type Step<T = ()> = Result<T, DemoError>;
 
 impl<'a> Demo<'a> {
     pub(super) fn new(http: Client, login: Login, msp: DemoMsp, say: &'a mut (dyn FnMut(&str) + Send)) -> Self {
         Self { http, login, msp, say, connection: String::new(), wrong: Vec::new() }
     }
 
-    /// All of it.
+    /// All of it: the seat sync, then package billing.
     pub(super) async fn play(mut self) -> Step<Report> {
+        let mut summary = self.seats().await?;
+        summary.billing = self.packages().await?;
+        Ok(Report { summary, wrong: self.wrong })
+    }
+
+    /// The first act.
+    async fn seats(&mut self) -> Step<Summary> {
         self.push().await?;
         self.connect().await?;
         let suggested = self.auto_map().await?;
@@ -64,16 +71,17 @@ impl<'a> Demo<'a> {
             skipped: count("skipped"),
             second_run_writes,
             autotask_calls,
+            billing: Billing::default(),
         };
         self.judge(&summary, &totals);
-        Ok(Report { summary, wrong: self.wrong })
+        Ok(summary)
     }
 
-    fn say(&mut self, text: impl AsRef<str>) {
+    pub(super) fn say(&mut self, text: impl AsRef<str>) {
         (self.say)(text.as_ref());
     }
 
-    fn title(&mut self, text: &str) {
+    pub(super) fn title(&mut self, text: &str) {
         self.say(format!("\n── {text}"));
     }
 
@@ -130,7 +138,7 @@ impl<'a> Demo<'a> {
         Ok(())
     }
 
-    fn expect_all(&mut self, what: &str, pushed: &Value) {
+    pub(super) fn expect_all(&mut self, what: &str, pushed: &Value) {
         if pushed["failed"].as_u64().is_some_and(|failed| failed > 0) {
             self.wrong.push(format!("some {what} were refused: {pushed}"));
         }
@@ -242,7 +250,7 @@ impl<'a> Demo<'a> {
     /// What the sync would do.
     async fn preview(&mut self) -> Step {
         self.title("Preview of the seat sync");
-        let id = self.start_run("preview").await?;
+        let id = self.start_run("seat_sync", "preview").await?;
         let run = self.ended(&id).await?;
         if run["status"] != "planned" {
             self.wrong.push(format!("the preview ended as {}: {run}", run["status"]));
@@ -252,22 +260,22 @@ impl<'a> Demo<'a> {
         Ok(())
     }
 
-    async fn start_run(&self, mode: &str) -> Step<String> {
-        let body = json!({"kind": "seat_sync", "mode": mode});
+    pub(super) async fn start_run(&self, kind: &str, mode: &str) -> Step<String> {
+        let body = json!({"kind": kind, "mode": mode});
         let run = self.http.call(BILLING, "POST", &format!("{}/runs", self.connection), Some(body)).await?;
         run["run_id"].as_str().map(str::to_owned).ok_or(DemoError::Shape("POST C/runs"))
     }
 
-    async fn ended(&mut self, id: &str) -> Step<Value> {
+    pub(super) async fn ended(&mut self, id: &str) -> Step<Value> {
         self.drain().await?;
         self.http.call(BILLING, "GET", &format!("{}/runs/{id}", self.connection), None).await
     }
 
-    async fn lines(&self, id: &str) -> Step<Vec<Value>> {
+    pub(super) async fn lines(&self, id: &str) -> Step<Vec<Value>> {
         self.http.all(BILLING, &format!("{}/runs/{id}/lines", self.connection)).await
     }
 
-    async fn drain(&mut self) -> Step {
+    pub(super) async fn drain(&mut self) -> Step {
         let drained = self.http.local("POST", "/_local/drain", None).await?;
         for trouble in ["failed", "dead", "remaining"] {
             if drained[trouble] != 0 {
@@ -279,9 +287,7 @@ impl<'a> Demo<'a> {
 
     /// The 1st has come, and the vendor has counted once more.
     async fn the_first(&mut self) -> Step<Timestamp> {
-        let now = self.http.local("GET", "/_local/clock", None).await?;
-        let now: Timestamp =
-            now["now"].as_str().and_then(|text| text.parse().ok()).ok_or(DemoError::Shape("the clock"))?;
+        let now = self.now().await?;
         let next = now.to_zoned(TimeZone::UTC).date().last_of_month().tomorrow();
         let first = next.ok().and_then(|day| day.at(0, 15, 0, 0).to_zoned(TimeZone::UTC).ok());
         let slot = first.ok_or(DemoError::Shape("the calendar"))?.timestamp();
@@ -291,6 +297,11 @@ impl<'a> Demo<'a> {
         }
         self.count_seats().await?;
         Ok(slot)
+    }
+
+    pub(super) async fn now(&self) -> Step<Timestamp> {
+        let now = self.http.local("GET", "/_local/clock", None).await?;
+        now["now"].as_str().and_then(|text| text.parse().ok()).ok_or(DemoError::Shape("the clock"))
     }
 
     /// The schedule fires.
@@ -318,7 +329,7 @@ impl<'a> Demo<'a> {
         Ok(totals.clone())
     }
 
-    fn expected(&self) -> Vec<Expected> {
+    pub(super) fn expected(&self) -> Vec<Expected> {
         let seats = |account: &str| self.msp.accounts.iter().find(|a| a.account_id == account).map_or(0, |a| a.seats);
         let of = |line: &simulator::seed::DemoLine| Expected {
             seats: seats(&line.account_id),
@@ -332,7 +343,7 @@ impl<'a> Demo<'a> {
     async fn again(&mut self) -> Step<usize> {
         self.title("A second, fresh run: everything is right already, so it must write nothing");
         let before = self.http.requests().await?.len();
-        let id = self.start_run("apply").await?;
+        let id = self.start_run("seat_sync", "apply").await?;
         let run = self.ended(&id).await?;
         let requests = self.http.requests().await?;
         let writes = check::writes(&requests[before.min(requests.len())..]);
@@ -369,21 +380,25 @@ impl<'a> Demo<'a> {
                 self.wrong.push(format!("it does not hold that {claim}: {summary:?}"));
             }
         }
-        let verdict = if self.wrong.is_empty() {
+        self.verdict(
+            0,
             "All of it is right: by the simulated Autotask's own rows and log, every mapped line carries the vendor's count,\n\
-             the line whose period is billed was left alone, and the second run changed nothing."
-        } else {
-            "Not all of it is right:"
-        };
-        self.say(format!("\n{verdict}"));
-        for wrong in self.wrong.clone() {
+             the line whose period is billed was left alone, and the second run changed nothing.",
+        );
+    }
+
+    /// Says that an act is right, or what of it is not: all that was found wrong from `first` on.
+    pub(super) fn verdict(&mut self, first: usize, right: &str) {
+        let wrong = self.wrong[first..].to_vec();
+        self.say(format!("\n{}", if wrong.is_empty() { right } else { "Not all of it is right:" }));
+        for wrong in wrong {
             self.say(format!("  {wrong}"));
         }
     }
 }
 
 /// `35 lines, 22 changed, 12 unchanged, 1 skipped`: what there is none of is left out.
-fn in_words(totals: &Value) -> String {
+pub(super) fn in_words(totals: &Value) -> String {
     let states = ["lines", "changed", "unchanged", "skipped", "held", "failed", "unverified", "superseded"].into_iter();
     let counted = states.filter_map(|state| Some((totals[state].as_u64().filter(|count| *count > 0)?, state)));
     counted.map(|(count, state)| format!("{count} {state}")).collect::<Vec<_>>().join(", ")
@@ -401,7 +416,7 @@ fn named(value: &Value, field: &str) -> String {
 }
 
 /// A listing's items, whether it stands by itself or in `items` or `lines`.
-fn items(mut answer: Value) -> Vec<Value> {
+pub(super) fn items(mut answer: Value) -> Vec<Value> {
     for name in ["items", "lines", "services", "contracts"] {
         if answer[name].is_array() {
             answer = answer[name].take();

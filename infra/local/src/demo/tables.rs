@@ -48,3 +48,19 @@ pub(super) fn lines(lines: &[Value]) -> String {
     let rows = lines.iter().map(row).collect();
     table(["Account", "Contract", "Line", "Units", "State", "In words"], rows)
 }
+
+/// Lines of a plan with what they would do to the monthly invoice.
+pub(super) fn estimates(lines: &[Value]) -> String {
+    let row = |line: &Value| {
+        [
+            cell(&line["account_name"]),
+            cell(&line["service_name"]),
+            format!("{} → {}", cell(&line["units_now"]), cell(&line["units_wanted"])),
+            cell(&line["effective_date"]),
+            cell(&line["invoice_change"]),
+            cell(&line["explanation"]),
+        ]
+    };
+    let rows = lines.iter().map(row).collect();
+    table(["Account", "Service", "Units", "From", "Estimate a month", "In words"], rows)
+}

@@ -218,7 +218,7 @@ async fn a_fresh_start_forgets_its_own_folder_and_no_other() {
 }
 
 #[tokio::test]
-async fn the_demo_does_the_main_job_and_a_second_run_writes_nothing() {
+async fn the_demo_does_the_main_job_a_second_run_writes_nothing_and_packages_follow_a_change_and_back() {
     let mut said = String::new();
     let report = local::demo::run(|text| said += &format!("{text}\n")).await.unwrap();
     assert_eq!(report.wrong, Vec::<String>::new(), "{said}");
@@ -229,7 +229,11 @@ async fn the_demo_does_the_main_job_and_a_second_run_writes_nothing() {
     assert_eq!(number("lines"), states.iter().map(|state| number(state)).sum::<u64>());
     assert_eq!((number("companies"), number("second_run_writes")), (40, 0));
     assert!(number("changed") > 0 && number("autotask_calls") > number("changed"), "{json}");
+    assert_eq!(number("autotask_calls"), 54, "the first act alone");
+    // 12 by the initial sync, which finds the thirteenth, and one by the swap; both lines of the swap, there and back.
+    assert_eq!(json["billing"], json!({"lines_created": 13, "changed": 2, "undone": 2}));
     assert!(said.contains("Juniper Yachts") && said.contains(" → "), "a person can read it:\n{said}");
+    assert!(said.contains("initial_sync_not_ready") && said.contains("Phishing Simulation"), "{said}");
 }
 
 #[tokio::test]
