@@ -4,10 +4,10 @@ use super::{LineState, Period, Run, RunKind, RunLine, RunMode, Trigger, orphans,
 use crate::actor::{Actor, Scope};
 use crate::billing;
 use crate::calendar::month_of;
-use crate::connections::Settings;
+use crate::connections::{Settings, load_connection};
 use crate::ids::{AccountId, ConnectionId, LineRef, PackageId, PartnerId};
 use crate::mappings::{Mapping, MappingStatus};
-use crate::packages::PackageMapping;
+use crate::packages::{self, PackageMapping, QuantitySource};
 use crate::ports::{Ports, Read};
 use crate::problem::{Code, Result};
 use crate::records::{Collection, Record, load_all};
@@ -140,9 +140,12 @@ pub async fn reconcile(
     partner: &PartnerId,
     connection: &ConnectionId,
 ) -> Result<Reconciliation> {
-    let settings = start::ready(ports, scope, partner, connection, RunKind::SeatSync).await?;
+    // An initial sync would look at everything that is billed; without packages only counts are.
+    let all = load_connection(ports, scope, partner, connection).await?.has_feature(packages::FEATURE);
+    let kind = if all { RunKind::Initial } else { RunKind::SeatSync };
+    let settings = start::ready(ports, scope, partner, connection, kind).await?;
     let date = ports.clock.now().to_zoned(settings.zone()).date();
-    let run = looking(ports, actor, (partner, connection), &settings, date);
+    let run = looking(ports, actor, (partner, connection), &settings, (date, kind));
     let computed = billing::compute(ports, scope, partner, connection, &run).await?;
     let ours = Ours::load(ports, scope, partner, connection).await?;
     let compared: BTreeSet<(AccountId, PackageId)> =
@@ -163,14 +166,20 @@ pub async fn reconcile(
 }
 
 /// A run that is never stored: what a plan for today is made for.
-fn looking(ports: &Ports, actor: &Actor, of: (&PartnerId, &ConnectionId), settings: &Settings, today: Date) -> Run {
+fn looking(
+    ports: &Ports,
+    actor: &Actor,
+    of: (&PartnerId, &ConnectionId),
+    settings: &Settings,
+    (today, kind): (Date, RunKind),
+) -> Run {
     let period: Period = month_of(today);
     Run {
         mode: RunMode::Preview,
         period: Some(period),
         effective_date: Some(today),
         settings: Some(settings.clone()),
-        ..Run::queued(ports, actor, of, RunKind::SeatSync, Trigger::Manual)
+        ..Run::queued(ports, actor, of, kind, Trigger::Manual)
     }
 }
 
@@ -243,7 +252,9 @@ impl Ours {
     fn unbilled(&self, compared: &BTreeSet<(AccountId, PackageId)>) -> Vec<Finding> {
         let mut findings = Vec::new();
         for usage in &self.usage {
-            let is_billed = compared.contains(&(usage.account.clone(), usage.package.clone()));
+            let by_quantity = |own: &PackageMapping| own.quantity_source == QuantitySource::Package;
+            let told = self.packages.get(&usage.package).is_some_and(by_quantity);
+            let is_billed = told || compared.contains(&(usage.account.clone(), usage.package.clone()));
             let inactive = self.accounts.get(&usage.account).is_none_or(|account| !account.active);
             if is_billed || (inactive && usage.active == 0) {
                 continue;
@@ -263,6 +274,31 @@ impl Ours {
                 found.count = Some(usage.active);
                 found.count_as_of = Some(usage.as_of);
                 findings.push(found);
+            }
+        }
+        findings.extend(self.untold(compared));
+        findings
+    }
+
+    /// Quantities that no compared line bills.
+    fn untold(&self, compared: &BTreeSet<(AccountId, PackageId)>) -> Vec<Finding> {
+        let told = |package: &PackageId| {
+            let own = self.packages.get(package);
+            own.is_some_and(|own| own.quantity_source == QuantitySource::Package && own.target.is_some())
+        };
+        let mut findings = Vec::new();
+        for account in self.accounts.values().filter(|account| account.active) {
+            for package in account.packages.iter().filter(|package| told(&package.id)) {
+                let quantity = package.quantity.filter(|quantity| *quantity > 0);
+                let is_billed = compared.contains(&(account.id.clone(), package.id.clone()));
+                if let Some(quantity) = quantity.filter(|_| !is_billed) {
+                    let (bucket, code, words) = self.why_not(&account.id);
+                    let mut found = self.about(&account.id, bucket, code, words);
+                    found.package = Some(package.id.clone());
+                    found.count = Some(quantity);
+                    found.count_as_of = Some(package.stamp.as_ref().map_or(account.updated_at, |stamp| stamp.at));
+                    findings.push(found);
+                }
             }
         }
         findings

@@ -125,3 +125,32 @@ async fn packages_that_are_counted_together_share_a_line_and_its_rule() {
     // (8 - 2) / 5, from the next period on: fewer.
     assert_eq!(desk.units(0, desk.basic, "2026-12-01"), [Some(2)]);
 }
+
+#[tokio::test]
+async fn the_reconciliation_compares_quantities_too() {
+    let desk = Desk::new(3).await;
+    for (client, units) in [(0, 5), (1, 4)] {
+        desk.has(client, &[("basic", units)]).await;
+    }
+    desk.run("initial").await;
+    let line = desk.lines_of(1, desk.basic)[0];
+    desk.world.by_hand(line, "2026-11-01".parse().unwrap(), 2);
+    // A reduction that is written for the next period is no difference.
+    desk.tell("chg-1", 0, (Some("basic"), Some("basic")), 3).await;
+    desk.run("package_changes").await;
+    let path = format!("C/company-mappings/{}", desk.clients[2].account);
+    desk.world.api(Role::PartnerBilling).delete(&path).await.assert_status(204);
+    desk.has(2, &[("basic", 9)]).await;
+    let report = desk.get("C/reconciliation").await;
+    let found = report["items"].as_array().or_else(|| report["findings"].as_array()).unwrap().clone();
+    let mut buckets: Vec<(&str, &str)> = found
+        .iter()
+        .map(|found| (found["account_id"].as_str().unwrap_or("-"), found["bucket"].as_str().unwrap()))
+        .collect();
+    buckets.sort_unstable();
+    assert_eq!(
+        buckets,
+        [("acc_0001", "match"), ("acc_0002", "over_billed"), ("acc_0003", "unmapped_account")],
+        "{report}"
+    );
+}
