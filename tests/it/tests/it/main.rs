@@ -5,6 +5,7 @@ mod approvals;
 mod arrows;
 mod autotask_facts;
 mod billing;
+mod billing_model;
 mod bootstrap;
 mod budget;
 mod builders;

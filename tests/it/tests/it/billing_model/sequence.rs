@@ -1,0 +1,70 @@
+//! A thousand random steps: after each that was worked off, Autotask is at what the model says, or something names the
+//! difference.
+
+use super::model::Rule;
+use super::steps::{Kinds, Play};
+use super::{Item, Town};
+use testkit::World;
+
+/// Seeds of the suite, and steps of each: a thousand together. `BILLING_SEEDS` and `BILLING_STEPS` ask for more.
+const SEEDS: u64 = 4;
+const STEPS: usize = 250;
+/// How many steps are worked off at once, on average: one in so many.
+const WORKED_OFF: f64 = 0.3;
+/// When sequences begin.
+const BEGIN: &str = "2026-11-03T09:00:00Z";
+
+fn asked(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+#[tokio::test]
+async fn after_any_steps_autotask_is_at_what_the_model_says_or_the_difference_is_named() {
+    let first = asked("BILLING_FIRST_SEED", 0);
+    let steps = usize::try_from(asked("BILLING_STEPS", STEPS as u64)).unwrap();
+    for seed in first..first + asked("BILLING_SEEDS", SEEDS) {
+        play(seed, steps, Kinds { counts_and_rules: false, renewals: false }).await;
+    }
+}
+
+async fn play(seed: u64, steps: usize, kinds: Kinds) {
+    let world = World::builder().at(BEGIN).seed(seed).build().await;
+    let town = Town::build(world, 3, 3, 5, 1).await;
+    town.world.advance(jiff::SignedDuration::from_mins(10));
+    let mut play = Play::new(town, seed, kinds);
+    let items: Vec<Item> = play.town.items.clone();
+    for (no, package) in play.town.packages.clone().iter().enumerate() {
+        let counted = play.is_counted() && no == 2;
+        play.map(package, items[no], counted, Rule::NONE).await;
+    }
+    for _ in 0..steps {
+        play.step().await;
+        if rand::RngExt::random_bool(&mut play.dice, WORKED_OFF) {
+            play.drain().await;
+        }
+    }
+    end(&mut play).await;
+}
+
+/// Everything that waited is let go: nothing is left to be named, and one more of every run writes nothing.
+async fn end(play: &mut Play) {
+    play.resume_all().await;
+    play.drain().await;
+    play.start("package_changes").await;
+    play.drain().await;
+    play.go_to_next_month().await;
+    play.start("initial").await;
+    play.drain().await;
+    let pending = play.town.pending().await;
+    assert!(pending.is_empty(), "{:#?} {pending:#?}", play.seen.left());
+    play.go_to_next_month().await;
+    play.drain().await;
+    let written = play.town.world.writes().len();
+    for kind in ["package_changes", "initial", "seat_sync"] {
+        play.start(kind).await;
+        play.drain().await;
+    }
+    assert_eq!(play.town.world.writes().len(), written, "a fresh run writes nothing");
+    let seen = &play.seen;
+    assert!(seen.named * 4 < seen.compared, "most of it is as the model says: {} of {}", seen.named, seen.compared);
+}
