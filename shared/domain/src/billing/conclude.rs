@@ -4,12 +4,11 @@
 use super::apply::Applied;
 use super::prepare::{Prepared, hash};
 use super::run::{Ended, LATER, Work};
-use super::targets::Target;
 use super::{broken, costs, issues, report};
 use crate::autotask_session::{self, Session, Verdict as Credentials};
 use crate::connections::{Connection, Settings};
 use crate::mappings::{self, Context};
-use crate::packages;
+use crate::packages::{self, QuantitySource};
 use crate::problem::{Code, Result};
 use crate::runs::{self, LineName, LineState, Run, RunLine, RunState, Totals, lines};
 use std::collections::BTreeMap;
@@ -162,9 +161,11 @@ impl Work<'_> {
         };
         for line in lines.iter().filter(at_zero) {
             let Some(left) = line.line else { continue };
-            let target = prepared.ours.targets.iter().find(|target| target.line == Some(left));
-            for account in target.into_iter().flat_map(Target::accounts) {
-                mappings::forget_left(context, account, &line.package, left).await?;
+            let Some(target) = prepared.ours.targets.iter().find(|target| target.line == Some(left)) else { continue };
+            // The seat sync finds what it counts by its lines, and adds none.
+            let own = target.source == QuantitySource::Package;
+            for account in target.accounts() {
+                mappings::forget_left(context, account, (&line.package, own), left).await?;
             }
         }
         Ok(())

@@ -109,8 +109,9 @@ fn told(ours: &Ours, frame: &Frame<'_>, counts: &Counts) -> Result<Told, Verdict
     if let Some((at, change)) =
         account.filter(|_| frame.run.kind != RunKind::SeatSync).and_then(|a| gone(ours, a, counts))
     {
-        let counted_since =
-            counts.source == QuantitySource::Usage && usage.is_some_and(|usage| usage.as_of > at && usage.active > 0);
+        let counted_since = counts.source == QuantitySource::Usage
+            && account.is_some_and(|account| account.active)
+            && usage.is_some_and(|usage| usage.as_of > at && usage.active > 0);
         if !counted_since {
             let how = format!("not one of the account's packages since {at}");
             return Ok(Told { part: part(0, at, how), id: change, said: true, gone: true });

@@ -76,21 +76,24 @@ pub(crate) async fn keep_left(context: Context<'_>, account: &AccountId, line: &
     Err(Error::problem(Code::Conflict, "The mapping is being changed by others right now."))
 }
 
-/// Forgets a line that a package has left, now that it has 0 units.
+/// Forgets a line that a package has left, now that it has 0 units. `own`: also where it still stands as the package's
+/// own, as there is nothing of the package that a line of its new service would be added for. Otherwise no other
+/// package of the account could ever be billed on it.
 ///
 /// # Errors
 /// `conflict` when overtaken again and again.
 pub(crate) async fn forget_left(
     context: Context<'_>,
     account: &AccountId,
-    package: &PackageId,
+    (package, own): (&PackageId, bool),
     line: LineRef,
 ) -> Result<()> {
     for _ in 0..TRIES {
         let Some(present) = context.mapping(account).await? else { return Ok(()) };
         let mut next = present.value.clone();
         next.leaving.retain(|left| left.line != line || left.package_id != *package);
-        if next.leaving.len() == present.leaving.len() {
+        next.lines.retain(|known| !own || known.line != line || known.package_id != *package);
+        if (next.leaving.len(), next.lines.len()) == (present.leaving.len(), present.lines.len()) {
             return Ok(());
         }
         next.updated_at = context.ports.clock.now();

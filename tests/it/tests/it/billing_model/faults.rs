@@ -18,7 +18,7 @@ use testkit::World;
 /// Accounts of a world; each has up to two lines that must be added, and half of them swap.
 const ACCOUNTS: usize = 20;
 /// Seeds of the suite; `BILLING_FAULT_SEEDS` asks for more.
-const SEEDS: u64 = 5;
+const SEEDS: u64 = 2;
 const BEGIN: &str = "2026-11-20T10:00:00Z";
 
 /// An account and the number of its package.

@@ -3,6 +3,7 @@
 
 mod check;
 mod faults;
+mod found;
 mod model;
 mod sequence;
 mod steps;

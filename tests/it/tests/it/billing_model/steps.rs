@@ -247,7 +247,10 @@ impl Play {
             self.reason(account, package);
             if let Some(before) = before.filter(|before| before.item != item) {
                 self.seen.reason((account, before.item));
-                self.seen.swapped((account, before.item));
+                // Where there is nothing to swap, the old line is a reduction like any other.
+                if self.model.has(account, package).is_some() {
+                    self.seen.swapped((account, before.item));
+                }
             }
         }
     }

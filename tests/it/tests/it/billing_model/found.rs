@@ -1,0 +1,110 @@
+//! What the sequences found, each as small as it can be.
+
+use super::{Town, next_first};
+use domain::runs::LineState;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use testkit::World;
+
+const BEGIN: &str = "2026-11-03T09:00:00Z";
+
+/// One client with 8 of the first package, billed since today.
+async fn billed() -> Town {
+    let world = World::builder().at(BEGIN).build().await;
+    let town = Town::build(world, 1, 2, 3, 0).await;
+    for (package, item) in town.packages.iter().zip(&town.items) {
+        town.map(package, *item, "package", json!({})).await.assert_status(200);
+    }
+    town.world.advance(SignedDuration::from_mins(10));
+    tell(&town, "c1", (None, Some("p1")), Some(8)).await;
+    sync(&town, "package_changes").await;
+    assert_eq!(units(&town, 0).await, (8, 8));
+    town
+}
+
+async fn tell(town: &Town, id: &str, (from, to): (Option<&str>, Option<&str>), quantity: Option<i64>) {
+    town.world.advance(SignedDuration::from_secs(1));
+    let body = json!({
+        "partner": town.world.partner, "account_id": town.clients[0].account, "from": from, "to": to,
+        "quantity": quantity, "occurred_at": town.world.clock.now(), "change_id": id,
+    });
+    town.tell(body).await.assert_status(202);
+}
+
+fn path(town: &Town) -> String {
+    format!("/v1/partners/{}/accounts/{}", town.world.partner, town.clients[0].account)
+}
+
+async fn sync(town: &Town, kind: &str) {
+    town.world.advance(SignedDuration::from_secs(1));
+    town.start(kind).await.assert_status(202);
+    town.world.drain().await;
+}
+
+/// Units of the client's lines of an item, today and next month.
+async fn units(town: &Town, item: usize) -> (i64, i64) {
+    let today = town.world.sim.today();
+    let lines = town.lines();
+    let own = lines.iter().filter(|line| line.spot == (0, town.items[item]));
+    own.fold((0, 0), |(now, then), line| (now + line.units(today), then + line.units(next_first(today))))
+}
+
+#[tokio::test]
+async fn a_package_that_the_whole_account_no_longer_lists_is_no_longer_billed() {
+    let town = billed().await;
+    let body = json!({"name": "Client", "packages": [{"id": "p2", "quantity": 2}]});
+    town.world.advance(SignedDuration::from_secs(1));
+    town.back_end().put(&path(&town), body).await.assert_status(200);
+    for kind in ["package_changes", "initial"] {
+        sync(&town, kind).await;
+        assert_eq!((units(&town, 0).await, units(&town, 1).await), ((8, 0), (2, 2)), "a reduction, from next month on");
+        assert_eq!(town.pending().await, [] as [Value; 0], "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_is_no_longer_a_client_is_billed_nothing_until_it_returns() {
+    let town = billed().await;
+    town.world.advance(SignedDuration::from_secs(1));
+    town.back_end().delete(&path(&town)).await.assert_status(204);
+    sync(&town, "package_changes").await;
+    assert_eq!(units(&town, 0).await, (8, 0));
+    town.world.advance(SignedDuration::from_hours(24 * 40));
+    assert_eq!(units(&town, 0).await, (0, 0));
+    let body = json!({"name": "Client", "active": true});
+    town.back_end().put(&path(&town), body).await.assert_status(200);
+    sync(&town, "package_changes").await;
+    assert_eq!(units(&town, 0).await, (8, 8));
+    assert_eq!(town.pending().await, [] as [Value; 0]);
+}
+
+#[tokio::test]
+async fn an_initial_sync_does_not_bill_the_days_before_a_package_change() {
+    let town = billed().await;
+    tell(&town, "c2", (Some("p1"), Some("p1")), Some(5)).await;
+    sync(&town, "package_changes").await;
+    assert_eq!(units(&town, 0).await, (8, 5));
+    let written = town.world.writes().len();
+    sync(&town, "initial").await;
+    assert_eq!((town.world.writes().len(), units(&town, 0).await), (written, (8, 5)));
+    let run = town.runs().await.pop().unwrap();
+    assert!(town.report(&run).await.iter().all(|line| line.state == LineState::Unchanged));
+}
+
+#[tokio::test]
+async fn the_line_of_a_package_that_nobody_has_any_more_is_free_for_the_next_package_of_its_service() {
+    let town = billed().await;
+    tell(&town, "c2", (Some("p1"), None), None).await;
+    sync(&town, "package_changes").await;
+    town.world.advance(SignedDuration::from_hours(24 * 40));
+    for (package, item) in [("p1", 2), ("p2", 0)] {
+        town.map(package, town.items[item], "package", json!({})).await.assert_status(200);
+    }
+    tell(&town, "c3", (None, Some("p2")), Some(3)).await;
+    // The first one sees that the old package has left the line.
+    sync(&town, "package_changes").await;
+    sync(&town, "package_changes").await;
+    assert_eq!(units(&town, 0).await, (3, 3));
+    assert_eq!(town.pending().await, [] as [Value; 0]);
+    assert_eq!(town.lines().len(), 1);
+}
