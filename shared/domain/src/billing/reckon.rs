@@ -68,6 +68,9 @@ pub(super) fn reckon(ours: &Ours, frame: &Frame<'_>, target: &Target) -> Result<
     let gone = told.iter().all(|told| told.gone);
     let units = if gone { 0 } else { target.rule.apply(sum) };
     let newest = told.iter().map(|told| told.part.as_of).max().unwrap_or(since);
+    // Whether an account is a client says something of each of its packages.
+    let accounts = told.iter().filter(|told| told.said).filter_map(|told| ours.accounts.get(&told.part.account));
+    let since = accounts.map(|account| account.updated_at).fold(since, Timestamp::max);
     let seq = Seq { at: newest.max(since), count_as_of: newest, id: id(&told) };
     let parts = told.into_iter().map(|told| told.part).collect();
     let reckoning = Reckoning { source: target.source, parts, rule: target.rule, sum, units };
