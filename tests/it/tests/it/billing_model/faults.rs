@@ -2,7 +2,7 @@
 //! target or is named, none is ever over it, each adjustment is made at most once, and no line is added twice.
 
 use super::check::Line;
-use super::{Town, Trace, next_first};
+use super::{Town, Trace, asked, next_first};
 use domain::records::{Expect, Key, Write};
 use domain::runs::LineState;
 use jiff::SignedDuration;
@@ -115,8 +115,7 @@ async fn sync_now(town: &Town) {
 
 #[tokio::test]
 async fn under_faults_and_kills_package_changes_end_at_their_targets_and_no_line_is_added_twice() {
-    let seeds = std::env::var("BILLING_FAULT_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SEEDS);
-    for seed in 0..seeds {
+    for seed in 0..asked("BILLING_FAULT_SEEDS", SEEDS) {
         under_faults(seed).await;
     }
 }

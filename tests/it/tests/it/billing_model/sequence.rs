@@ -2,8 +2,8 @@
 //! difference.
 
 use super::model::Rule;
-use super::steps::{Kinds, Play};
-use super::{Item, Town};
+use super::steps::Play;
+use super::{Item, Town, asked};
 use testkit::World;
 
 /// Seeds of the suite, and steps of each: so many as take some seconds. `BILLING_SEEDS=4 BILLING_STEPS=250` makes a
@@ -15,28 +15,28 @@ const WORKED_OFF: f64 = 0.3;
 /// When sequences begin.
 const BEGIN: &str = "2026-11-03T09:00:00Z";
 
-fn asked(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
-
 #[tokio::test]
 async fn after_any_steps_autotask_is_at_what_the_model_says_or_the_difference_is_named() {
     let first = asked("BILLING_FIRST_SEED", 0);
     let steps = usize::try_from(asked("BILLING_STEPS", STEPS as u64)).unwrap();
     for seed in first..first + asked("BILLING_SEEDS", SEEDS) {
-        play(seed, steps, Kinds { counts_and_rules: false, renewals: false }).await;
+        play(seed, steps, asked("BILLING_COUNTS", 0) > 0).await;
     }
 }
 
-async fn play(seed: u64, steps: usize, kinds: Kinds) {
+async fn play(seed: u64, steps: usize, counts_and_rules: bool) {
     let world = World::builder().at(BEGIN).seed(seed).build().await;
     let town = Town::build(world, 3, 3, 5, 1).await;
     town.world.advance(jiff::SignedDuration::from_mins(10));
-    let mut play = Play::new(town, seed, kinds);
+    let mut play = Play::new(town, seed, counts_and_rules);
     let items: Vec<Item> = play.town.items.clone();
     for (no, package) in play.town.packages.clone().iter().enumerate() {
         let counted = play.is_counted() && no == 2;
-        play.map(package, items[no], counted, Rule::NONE).await;
+        let rule = match play.is_counted() && no == 1 {
+            true => Rule { free: 1, ratio: 2, min: 2, max: 4 },
+            false => Rule::NONE,
+        };
+        play.map(package, items[no], counted, rule).await;
     }
     for _ in 0..steps {
         play.step().await;

@@ -10,28 +10,21 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// What a sequence may have in it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Kinds {
-    /// Packages by counts, and rules.
-    pub counts_and_rules: bool,
-    pub renewals: bool,
-}
-
 pub(super) struct Play {
     pub town: Town,
     pub model: Model,
     pub seen: Seen,
     pub trace: Trace,
     pub dice: StdRng,
-    kinds: Kinds,
+    /// Whether one package is billed by counts, and rules make units of quantities.
+    counts_and_rules: bool,
     begin: Timestamp,
     told: Vec<Value>,
     auto_sync: bool,
 }
 
 impl Play {
-    pub(super) fn new(town: Town, seed: u64, kinds: Kinds) -> Self {
+    pub(super) fn new(town: Town, seed: u64, counts_and_rules: bool) -> Self {
         let begin = town.world.clock.now();
         Self {
             town,
@@ -39,7 +32,7 @@ impl Play {
             seen: Seen::default(),
             trace: Trace::new(seed),
             dice: StdRng::seed_from_u64(seed),
-            kinds,
+            counts_and_rules,
             begin,
             told: Vec::new(),
             auto_sync: false,
@@ -104,8 +97,7 @@ impl Play {
             77..81 => self.pause_account().await,
             81..83 => self.pause().await,
             83..88 => self.count().await,
-            88..90 => self.renew().await,
-            90..97 => self.hours().await,
+            88..97 => self.hours().await,
             _ => self.days().await,
         }
     }
@@ -327,13 +319,6 @@ impl Play {
         self.model.count(account, &package, at, count);
     }
 
-    /// A person renews a contract from today or the next month on; the watch says so, and a person follows it.
-    async fn renew(&mut self) {
-        if !self.kinds.renewals {
-            return;
-        }
-    }
-
     async fn hours(&mut self) {
         let hours = self.dice.random_range(1..30);
         self.go_to(self.now() + SignedDuration::from_hours(hours)).await;
@@ -386,6 +371,6 @@ impl Play {
     }
 
     pub(super) fn is_counted(&self) -> bool {
-        self.kinds.counts_and_rules
+        self.counts_and_rules
     }
 }
