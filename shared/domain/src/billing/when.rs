@@ -9,7 +9,7 @@ use crate::connections::settings::EffectiveFrom;
 use crate::ids::LineRef;
 use crate::problem::Code;
 use crate::runs::{LineState, RunKind};
-use crate::units::{Outcome, UnitLine};
+use crate::units::UnitLine;
 use jiff::civil::Date;
 
 /// What the date of a line's change depends on.
@@ -36,9 +36,6 @@ pub(super) fn when(of: &When<'_>) -> Result<Date, Undated> {
     }
     let up = of.theirs.units_at(of.line, of.at).is_none_or(|now| units > now);
     let rows = of.theirs.rows.get(&of.line).map_or(&[][..], Vec::as_slice);
-    if let Some(date) = there_by_us(of, units) {
-        return Ok(of.forced.map_or(date, |forced| forced.max(date)));
-    }
     let date = match policy(of.frame, of.target, of.swapped, up) {
         None => of.at,
         Some(policy) => judged(of, policy, rows)?,
@@ -93,17 +90,6 @@ pub(super) fn of_new_line(
         }
     };
     Ok(forced.map_or(date, |forced| forced.max(date)))
-}
-
-/// From when an initial sync finds the units that we wrote last: what a package change dated is not dated anew.
-fn there_by_us(of: &When<'_>, units: i64) -> Option<Date> {
-    if of.frame.run.kind != RunKind::Initial || of.frame.run.effective_date.is_some() {
-        return None;
-    }
-    let last = of.ledger.filter(|ledger| ledger.open.is_none())?.last.as_ref()?;
-    let written = matches!(last.outcome, Outcome::Verified | Outcome::Applied) && last.target == units;
-    let date = last.effective_date.max(of.frame.day);
-    (written && of.theirs.units_at(of.line, date) == Some(units)).then_some(date)
 }
 
 /// The policy that dates a change; none where the run names the date.
