@@ -1,9 +1,9 @@
 //! Billing: each contract line gets the units that counts and packages say, exactly once.
 //!
 //! `sources` loads ours and `targets` says what is billed on which line; `reading` loads theirs; `plan` decides (pure),
-//! with `reckon` for how many, `dating` and `when` for from when; `lines` finds lines or adds them to contracts, once;
-//! `apply` carries the plan out through [`crate::units`]; `run` is what a worker does with a message, `due` what the
-//! dispatcher does on a tick.
+//! line by line in `decide`, with `reckon` for how many and `dating` and `when` for from when; `guards` and `trouble`
+//! say what is not written; `lines` finds lines or adds them to contracts, once; `apply` carries the plan out through
+//! [`crate::units`]; `run` is what a worker does with a message, `due` what the dispatcher does on a tick.
 
 mod apply;
 mod broken;
@@ -11,8 +11,10 @@ mod conclude;
 mod costs;
 pub mod creation;
 pub mod dating;
+mod decide;
 pub mod decisions;
 pub mod due;
+pub mod guards;
 mod issues;
 mod lines;
 pub mod plan;
@@ -23,6 +25,7 @@ mod report;
 mod run;
 mod sources;
 pub mod targets;
+mod trouble;
 pub mod undo;
 mod watch;
 mod when;

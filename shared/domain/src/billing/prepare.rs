@@ -3,8 +3,9 @@
 use super::apply::{Applied, dates_of};
 use super::creation::{self, Step};
 use super::dating::day_of;
+use super::decide::overwrites_cost;
 use super::decisions;
-use super::plan::{Frame, Plan, Planned, overwrites_cost, plan};
+use super::plan::{Frame, Plan, Planned, plan};
 use super::reading::{self, Found, Theirs};
 use super::sources::{self, Ours};
 use super::targets::{Role, Target};

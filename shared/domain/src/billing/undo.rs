@@ -1,12 +1,13 @@
 //! Takes back what a run wrote: each line gets the units that it had before, at the same date, if it still has those
 //! that the run gave it.
 
-use super::plan::{Frame, Planned, unseen};
+use super::plan::{Frame, Planned};
 use super::prepare::Prepared;
 use super::reading::{Row, Theirs};
 use super::reckon;
 use super::sources::Ours;
 use super::targets::{Role, Target};
+use super::trouble::unseen;
 use crate::actor::Scope;
 use crate::ids::RunId;
 use crate::mappings::{self, Context, ContractRef, MappedLine, Mapping, MappingSource, MappingStatus};

@@ -10,6 +10,7 @@ mod dismissal;
 mod finish;
 mod follow;
 mod lease;
+mod line;
 mod line_events;
 pub mod lines;
 mod lost;
@@ -30,15 +31,13 @@ pub use decide::{Chosen, DECIDED_MAX, Decide, Decided, NO_SUCH_LINE, NOTE_CHARS_
 pub use dismissal::Dismissal;
 pub use finish::finish;
 pub use lease::{RUN_LOST, RunLease, SlotClaim, already_running, is_lost};
+pub use line::{Decision, DecisionKind, LineName, Part, Reckoning, RunLine, Undecided};
 pub use lost::sweep_lost;
 pub use read::{
     FOUND_MAX, FoundLine, LineFilter, RunFilter, Search, invoice_change, list_runs, load_run, run_lines, search_lines,
 };
 pub use reconcile::{Bucket, BucketTotal, Finding, Reconciliation, reconcile};
-pub use record::{
-    Decision, DecisionKind, LineName, LineState, Part, Period, Reckoning, Run, RunKind, RunLine, RunMode, RunState,
-    Totals, Trigger, Undecided, WORDS_MAX, WorkMessage,
-};
+pub use record::{LineState, Period, Run, RunKind, RunMode, RunState, Totals, Trigger, WORDS_MAX, WorkMessage};
 pub use retry::retry_failed;
 pub use start::{StartRun, start};
 pub use table::{findings_csv, lines_csv, safe as safe_cell};
