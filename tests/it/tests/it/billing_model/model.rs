@@ -95,6 +95,11 @@ impl Model {
         }
     }
 
+    /// The newest count.
+    pub(super) fn counted(&self, account: usize, package: &str) -> Option<i64> {
+        self.counts.get(&(account, package.to_owned())).map(|(_, count)| *count)
+    }
+
     pub(super) fn map(&mut self, package: &str, billed: Billed) {
         self.ever.entry(billed.item).or_default().insert(package.to_owned());
         self.billed.insert(package.to_owned(), billed);
@@ -130,12 +135,21 @@ impl Model {
     /// A run has gone over a counted package.
     pub(super) fn synced(&mut self, account: usize, package: &str) {
         let place = (account, package.to_owned());
-        if let Some((_, count)) = self.counts.get(&place) {
-            self.synced.insert(place, *count);
+        let count = if self.is_gone(account, package) { Some(0) } else { self.counted(account, package) };
+        if let Some(count) = count {
+            self.synced.insert(place, count);
         }
     }
 
-    /// The units that should be billed; none where nobody can say: a count that no run has seen yet.
+    /// Whether a counted package was said not to be there, and nothing was counted since.
+    fn is_gone(&self, account: usize, package: &str) -> bool {
+        let counted = self.counts.get(&(account, package.to_owned()));
+        let gone = |at: &Timestamp| counted.is_none_or(|(of, count)| of <= at || *count == 0);
+        matches!(self.newest(account, package), Some(((at, _), Said::Not)) if gone(at))
+    }
+
+    /// The units that should be billed; none where nobody can say: a count that no run has seen yet, or one of a package
+    /// that the account was said not to have. A sync covers each of an account's packages, and no other.
     pub(super) fn units(&self, account: usize, package: &str) -> Option<i64> {
         let billed = self.billed.get(package)?;
         if self.has_left(account) {
@@ -144,15 +158,15 @@ impl Model {
         if !billed.counted {
             return Some(self.has(account, package).map_or(0, |quantity| billed.rule.of(quantity)));
         }
+        if self.is_gone(account, package) {
+            return Some(0);
+        }
         let place = (account, package.to_owned());
-        let newest = self.newest(account, package);
-        let counted = self.counts.get(&place);
-        match (newest, counted) {
-            (Some(((at, _), Said::Not)), counted) if counted.is_none_or(|(of, count)| of <= at || *count == 0) => {
-                Some(0)
-            }
-            (Some(((at, _), Said::Has(_))), Some((of, _))) if of <= at => None,
+        match (self.newest(account, package), self.counts.get(&place)) {
             (_, None) => Some(0),
+            // Told and counted contradict each other, or what was told again is not counted yet.
+            (Some((_, Said::Not)), _) => None,
+            (Some(((at, _), Said::Has(_))), Some((of, _))) if of <= at => None,
             _ => self.synced.get(&place).map(|count| billed.rule.of(*count)),
         }
     }

@@ -20,7 +20,7 @@ async fn after_any_steps_autotask_is_at_what_the_model_says_or_the_difference_is
     let first = asked("BILLING_FIRST_SEED", 0);
     let steps = usize::try_from(asked("BILLING_STEPS", STEPS as u64)).unwrap();
     for seed in first..first + asked("BILLING_SEEDS", SEEDS) {
-        play(seed, steps, asked("BILLING_COUNTS", 0) > 0).await;
+        play(seed, steps, seed % 2 == 1).await;
     }
 }
 
@@ -51,14 +51,20 @@ async fn play(seed: u64, steps: usize, counts_and_rules: bool) {
 async fn end(play: &mut Play) {
     play.resume_all().await;
     play.drain().await;
+    play.count_all().await;
     play.start("package_changes").await;
     play.drain().await;
     play.go_to_next_month().await;
-    play.start("initial").await;
-    play.drain().await;
+    play.count_all().await;
+    for kind in ["initial", "seat_sync", "package_changes"] {
+        play.start(kind).await;
+        play.drain().await;
+    }
     let pending = play.town.pending().await;
     assert!(pending.is_empty(), "{:#?} {pending:#?}", play.seen.left());
     play.go_to_next_month().await;
+    play.count_all().await;
+    play.start("seat_sync").await;
     play.drain().await;
     let written = play.town.world.writes().len();
     for kind in ["package_changes", "initial", "seat_sync"] {

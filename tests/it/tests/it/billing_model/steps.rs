@@ -303,20 +303,41 @@ impl Play {
         }
     }
 
+    fn counted(&self) -> Vec<String> {
+        let counted = |package: &&String| self.model.billed(package).is_some_and(|billed| billed.counted);
+        self.town.packages.iter().filter(counted).cloned().collect()
+    }
+
     async fn count(&mut self) {
-        let counted = |package: &String| self.model.billed(package).is_some_and(|billed| billed.counted);
-        let packages: Vec<String> = self.town.packages.iter().filter(|package| counted(package)).cloned().collect();
+        let packages = self.counted();
         if packages.is_empty() {
             return;
         }
         let package = packages[self.any(packages.len())].clone();
-        let (account, count, at) = (self.any_account(), self.dice.random_range(0..15_i64), self.now());
+        let account = self.any_account();
+        let count = self.dice.random_range(0..15);
+        self.count_of(account, &package, count).await;
+    }
+
+    /// A fresh count for everybody, the same as before where there was one.
+    pub(super) async fn count_all(&mut self) {
+        for package in self.counted() {
+            for account in 0..self.town.clients.len() {
+                let count = self.model.counted(account, &package).unwrap_or(3);
+                self.count_of(account, &package, count).await;
+            }
+        }
+    }
+
+    async fn count_of(&mut self, account: usize, package: &str, count: i64) {
+        self.town.world.advance(SignedDuration::from_secs(1));
+        let at = self.now();
         let path = format!("/v1/usage/{}/{}/{package}", self.town.world.partner, self.id(account));
         let reply = self.town.back_end().put(&path, json!({"active": count, "as_of": at})).await;
         self.trace.add(format!("{at} counted {count} of {package} for {}: {}", self.id(account), reply.status));
         reply.assert_status(200);
-        self.reason(account, &package);
-        self.model.count(account, &package, at, count);
+        self.reason(account, package);
+        self.model.count(account, package, at, count);
     }
 
     async fn hours(&mut self) {
