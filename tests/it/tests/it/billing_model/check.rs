@@ -181,9 +181,10 @@ impl Seen {
             }
             (false, None) => Some(format!(
                 "{} has {now} units of {item:?} today ({today}) and {then} next month, not {wanted:?} ({package:?}); at \
-                 most {} this month",
+                 most {} this month; the newest reports: {:#?}",
                 town.clients[account].account,
-                self.peak(spot, today)
+                self.peak(spot, today),
+                self.said_last(account, model.ever(item))
             )),
         }
     }
@@ -193,6 +194,15 @@ impl Seen {
         let left = self.newest.iter().flat_map(|(place, lines)| lines.iter().map(move |line| (place, line)));
         let left = left.filter(|(_, line)| !is_right(line));
         left.map(|(place, line)| format!("{place:?}: {:?} {:?} {}", line.state, line.code, line.words)).collect()
+    }
+
+    fn said_last<'a>(&self, account: usize, packages: impl Iterator<Item = &'a str>) -> Vec<String> {
+        let lines = packages.filter_map(|package| self.newest.get(&(account, package.to_owned()))).flatten();
+        let words = |line: &RunLine| {
+            let RunLine { package, line, state, effective_date, words, units_wanted, .. } = line;
+            format!("{package} {line:?} {state:?} {units_wanted:?} from {effective_date}: {words}")
+        };
+        lines.map(words).collect()
     }
 
     fn named(&self, town: &Town, names: &Names, account: usize, package: &str) -> Option<String> {

@@ -240,7 +240,7 @@ impl Play {
             if let Some(before) = before.filter(|before| before.item != item) {
                 self.seen.reason((account, before.item));
                 // Where there is nothing to swap, the old line is a reduction like any other.
-                if self.model.has(account, package).is_some() {
+                if self.model.has(account, package).is_some() && !self.model.has_left(account) {
                     self.seen.swapped((account, before.item));
                 }
             }
