@@ -9,7 +9,7 @@ use testkit::World;
 /// Seeds of the suite, and steps of each: so many as take some seconds. `BILLING_SEEDS=4 BILLING_STEPS=250` makes a
 /// thousand, `BILLING_FIRST_SEED` begins elsewhere.
 const SEEDS: u64 = 2;
-const STEPS: usize = 80;
+const STEPS: usize = 50;
 /// How many steps are worked off at once, on average: one in so many.
 const WORKED_OFF: f64 = 0.3;
 /// When sequences begin.
