@@ -216,6 +216,8 @@ fn missing(
                 Err(undated) => return Planned::verdict(line, undated.verdict),
             }
             line.units_now = Some(0);
+            let price = theirs.prices.get(&target.creation().service);
+            line.invoice_change = price.map(|price| price * Decimal::from(units));
             line.created = true;
             let words = format!("New on the contract: 0 -> {units} units from {}.", line.effective_date);
             let line = RunLine { state: LineState::Changed, words, ..line };

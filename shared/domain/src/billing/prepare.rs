@@ -369,6 +369,10 @@ impl Reader<'_> {
 
     /// Costs of lines whose cost is overwritten; in a preview prices of all lines, for the estimate.
     async fn costs(&self, prepared: &mut Prepared, settings: &Settings, with_prices: bool) -> Result<()> {
+        let to_add = prepared.ours.targets.iter().filter(|target| with_prices && target.step == Some(Step::Add));
+        let to_add: BTreeSet<LineRef> = to_add.map(|target| target.creation().service).collect();
+        let prices = reading::prices(&self.session.client, &to_add).await.map_err(reading_units)?;
+        prepared.theirs.prices.extend(prices);
         let wanted = prepared.ours.targets.iter().filter(|target| with_prices || overwrites_cost(target, settings));
         let unread: BTreeSet<LineRef> =
             wanted.filter_map(|target| target.line).filter(|line| !prepared.theirs.lines.contains_key(line)).collect();

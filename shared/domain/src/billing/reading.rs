@@ -3,7 +3,7 @@
 use crate::ids::{LineKind, LineRef};
 use autotask::{
     Client, Contract, ContractService, ContractServiceBundle, ContractServiceBundleUnit, ContractServiceUnit,
-    ContractType, Entity, Filter, Id, metadata::UserAccess,
+    ContractType, Entity, Filter, Id, Service, ServiceBundle, metadata::UserAccess,
 };
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -82,6 +82,8 @@ pub struct Theirs {
     pub contracts_readable: Option<bool>,
     /// Lines that were asked for and found.
     pub lines: BTreeMap<LineRef, LineFacts>,
+    /// Prices in the catalogue of what is to be added, by service or bundle, named like a line by its id.
+    pub prices: BTreeMap<LineRef, Decimal>,
     /// Whether the API user may read lines of a kind, where that was asked for.
     pub lines_readable: BTreeMap<LineKind, bool>,
     /// Whether the API user may read units of a kind, where that was asked for.
@@ -324,6 +326,25 @@ pub async fn lines(client: &Client, lines: &BTreeSet<LineRef>) -> autotask::Resu
             let facts = LineFacts { contract_id, unit_cost: None, unit_price: row.unit_price };
             found.insert(LineRef::bundle(row.id.get()), facts);
         }
+    }
+    Ok(found)
+}
+
+/// Reads the catalogue's prices of services and bundles, named like lines by their ids; of those whose price this user
+/// can read.
+pub async fn prices(client: &Client, of: &BTreeSet<LineRef>) -> autotask::Result<BTreeMap<LineRef, Decimal>> {
+    let mut found = BTreeMap::new();
+    let services = ids_of(of, LineKind::Service);
+    if !services.is_empty() {
+        let query = client.query::<Service>().any_of("id", services).include(&["id", "unitPrice"]);
+        let priced = |row: Service| Some((LineRef::service(row.id.get()), row.unit_price?));
+        found.extend(query.all().await?.into_iter().filter_map(priced));
+    }
+    let bundles = ids_of(of, LineKind::Bundle);
+    if !bundles.is_empty() {
+        let query = client.query::<ServiceBundle>().any_of("id", bundles).include(&["id", "unitPrice"]);
+        let priced = |row: ServiceBundle| Some((LineRef::bundle(row.id.get()), row.unit_price?));
+        found.extend(query.all().await?.into_iter().filter_map(priced));
     }
     Ok(found)
 }

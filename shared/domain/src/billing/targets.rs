@@ -6,7 +6,9 @@ use crate::connections::settings::ManyAccounts;
 use crate::ids::{AccountId, LineKind, LineRef, PackageId};
 use crate::mappings::topology::{self, Groups};
 use crate::mappings::{ContractRef, MappedLine, Mapping, MappingStatus};
-use crate::packages::{CountRule, PackageMapping, QuantityRule, QuantitySource, ServiceTarget};
+use crate::packages::{
+    ChangeSource, CountRule, PackageChange, PackageMapping, QuantityRule, QuantitySource, ServiceTarget,
+};
 use crate::runs::{LineName, RunKind};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,6 +59,8 @@ pub struct Target {
     pub parts: Vec<Counts>,
     /// Lines that must be right before this one goes down.
     pub after: Vec<LineName>,
+    /// Whether a change that was told as such waits for it: it has a date of its own in whatever run.
+    pub changed: bool,
 }
 
 /// One count that goes into a line.
@@ -302,6 +306,15 @@ impl Group<'_> {
         targets.push(billed);
     }
 
+    fn is_changed(&self) -> bool {
+        let told = self.ours.changes.iter().filter(|change| change.source == ChangeSource::Change);
+        let names = |change: &PackageChange, part: &Counts| {
+            change.account == part.account && change.packages().any(|package| *package == part.package)
+        };
+        let mut told = told.filter(|change| self.parts.iter().any(|part| names(change, part)));
+        told.next().is_some()
+    }
+
     fn target(&self, service: ServiceTarget, line: Option<&MappedLine>, role: Role) -> Target {
         let own = self.ours.package_mappings.get(self.package);
         let contract = self.mapping.contract_for(self.package).cloned();
@@ -318,6 +331,7 @@ impl Group<'_> {
             rule: own.map_or(QuantityRule::default(), |own| own.quantity_rule),
             parts: self.parts.to_vec(),
             after: Vec::new(),
+            changed: self.is_changed(),
         }
     }
 }

@@ -144,6 +144,7 @@ fn target(ours: &Ours, run: &Run, undone: &Undone) -> Option<Target> {
         },
         line: line.line,
         step: None,
+        changed: false,
         overwrite_cost: Some(undone.made.cost_before.is_some()),
         role: if line.leaving { Role::Leaving } else { Role::Billed },
         source: QuantitySource::Package,

@@ -103,7 +103,7 @@ fn policy(frame: &Frame<'_>, target: &Target, swapped: bool, up: bool) -> Option
         RunKind::SeatSync if by_default && of_counts != EffectiveFrom::PeriodStart => Some(of_counts),
         RunKind::SeatSync => None,
         _ if run.effective_date.is_some() => None,
-        RunKind::Initial => Some(of_counts),
+        RunKind::Initial if !target.changed => Some(of_counts),
         _ if up || swapped || target.role == Role::Leaving => Some(policies.package_change_increase),
         _ => Some(policies.package_change_decrease),
     }
@@ -111,7 +111,8 @@ fn policy(frame: &Frame<'_>, target: &Target, swapped: bool, up: bool) -> Option
 
 /// The day of the change itself: what was told by the vendor, else the run's own.
 fn change_day(frame: &Frame<'_>, target: &Target, reckoned: &Reckoned) -> Date {
-    if frame.run.kind != RunKind::PackageChanges || target.role == Role::Leaving {
+    let changes = frame.run.kind == RunKind::PackageChanges || target.changed;
+    if !changes || target.role == Role::Leaving {
         return frame.day;
     }
     let zone = frame.settings.zone();

@@ -154,3 +154,20 @@ async fn the_reconciliation_compares_quantities_too() {
         "{report}"
     );
 }
+
+#[tokio::test]
+async fn a_preview_estimates_lines_that_are_to_be_added_and_a_change_keeps_its_own_date() {
+    let desk = Desk::new(1).await;
+    desk.has(0, &[("basic", 5)]).await;
+    let preview = desk.run_with(json!({"kind": "initial", "mode": "preview"})).await;
+    assert_eq!(desk.lines(&preview).await[0]["invoice_change"], "50");
+    assert_eq!(preview["invoice_change"], "50");
+    desk.run("initial").await;
+    desk.tell("chg-1", 0, (Some("basic"), Some("plus")), 8).await;
+    let run = desk.run("initial").await;
+    assert_eq!(run["status"], "done", "{run}");
+    for (day, old, new) in [("2026-11-19", Some(5), None), ("2026-11-20", Some(0), Some(8))] {
+        assert_eq!(desk.units(0, desk.basic, day), [old], "{day}");
+        assert_eq!(desk.units(0, desk.plus, day), [new], "{day}");
+    }
+}
