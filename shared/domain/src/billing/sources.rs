@@ -119,6 +119,7 @@ pub async fn load_ours(ports: &Ports, scope: &Scope, run: &Run, settings: &Setti
         ours.ledger = load_ledger(ports, scope, &p, &c).await?;
         return Ok(ours);
     }
+    ours.ledger = load_ledger(ports, scope, &p, &c).await?;
     let asked = Asked { kind: run.kind, accounts: run.accounts.as_deref(), all: run.changes.is_none() };
     (ours.targets, ours.unserved) = targets::targets(&ours, &asked, settings.topologies.many_accounts_per_company);
     if ours.targets.iter().any(|target| target.line.is_none()) || packages_too {
@@ -129,7 +130,6 @@ pub async fn load_ours(ports: &Ports, scope: &Scope, run: &Run, settings: &Setti
         let creations = load_all::<LineCreation>(&*ports.storage, scope, &of, Read::Strong).await?;
         ours.creations = creations.into_iter().map(|found| (found.value.name(), found)).collect();
     }
-    ours.ledger = load_ledger(ports, scope, &p, &c).await?;
     Ok(ours)
 }
 

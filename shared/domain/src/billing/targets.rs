@@ -176,7 +176,13 @@ fn selected<'a>(ours: &'a Ours, asked: &Asked<'a>) -> Selected<'a> {
             let package = ours.package_mappings.get(&line.package_id);
             package.is_some_and(|package| is_former(package, line))
         });
-        let leaving = mapping.leaving.iter();
+        // A line that we have never written, as that of a contract that renews another, is compared when asked.
+        let unwritten = mapping.lines.iter().filter(|line| {
+            let own = ours.package_mappings.get(&line.package_id);
+            let told = own.is_some_and(|own| own.quantity_source == QuantitySource::Package);
+            asked.all && told && !ours.ledger.contains_key(&line.line)
+        });
+        let leaving = mapping.leaving.iter().chain(unwritten);
         named.extend(moved.chain(leaving).map(|line| (mapping.account.clone(), line.package_id.clone())));
     }
     Selected::Named(named)

@@ -45,7 +45,19 @@ pub(super) fn when(of: &When<'_>) -> Result<Date, Undated> {
     let back = date < of.at && of.theirs.was_read(of.line, date);
     let date = if back && of.theirs.units_at(of.line, date) != now { of.at } else { date };
     let date = of.forced.map_or(date, |forced| forced.max(date));
+    let date = above_zero(of, date, units);
     Ok(later_of_ours(of, date, units))
+}
+
+/// A reduction moves later units along. Where we had lowered those already, it would take them below 0, which Autotask
+/// cannot have: it counts from that later date.
+fn above_zero(of: &When<'_>, date: Date, units: i64) -> Date {
+    let Some(change) = of.theirs.units_at(of.line, date).map(|now| units - now).filter(|change| *change < 0) else {
+        return date;
+    };
+    let kept = of.ledger.iter().flat_map(|ledger| &ledger.kept).copied();
+    let below = |kept: &Date| of.theirs.units_at(of.line, *kept).is_some_and(|there| there + change < 0);
+    kept.filter(|kept| *kept > date).filter(below).max().unwrap_or(date)
 }
 
 /// The later date from which the line has what was said, because a run has written just that: another kind of run

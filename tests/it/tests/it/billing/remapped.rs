@@ -65,3 +65,22 @@ async fn the_seat_sync_follows_a_package_that_is_mapped_anew() {
     assert_eq!(desk.units(0, newer, "2026-11-20"), [Some(4)]);
     assert_eq!(desk.units(0, desk.basic, "2026-11-20"), [Some(0)]);
 }
+
+#[tokio::test]
+async fn sync_now_compares_the_lines_of_a_contract_that_renews_another() {
+    let desk = Desk::new(1).await;
+    desk.has(0, &[("basic", 5)]).await;
+    desk.run("initial").await;
+    let client = &desk.clients[0];
+    let renewed = desk.world.sim.renew(desk.world.ci, client.contract_id, Some("2026-11-15".parse().unwrap())).unwrap();
+    let line = desk.world.lines_of(renewed)[0].0;
+    desk.world.by_hand(line, "2026-11-15".parse().unwrap(), 2);
+    let path = format!("C/company-mappings/{}/remap", client.account);
+    let body = json!({"to_contract_id": renewed, "reason": "renewal"});
+    desk.world.api(Role::PartnerBilling).post(&path, body).await.assert_status(200);
+    let run = desk.run("package_changes").await;
+    assert_eq!(run["status"], "done", "{run} {:?}", desk.lines(&run).await);
+    let lines = desk.lines(&run).await;
+    // The new contract's periods begin on the 15th.
+    assert_eq!(desk.world.units_at(line, "2026-12-15".parse().unwrap()), Some(5), "{lines:?}");
+}
