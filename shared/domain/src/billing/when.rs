@@ -41,9 +41,9 @@ pub(super) fn when(of: &When<'_>) -> Result<Date, Undated> {
         Some(policy) => judged(of, policy, rows)?,
     };
     // Back to a date since when the units have changed would change them twice.
-    let now = of.theirs.units_at(of.line, of.at);
-    let back = date < of.at && of.theirs.was_read(of.line, date);
-    let date = if back && of.theirs.units_at(of.line, date) != now { of.at } else { date };
+    let (then, now) = (of.theirs.units_at(of.line, date), of.theirs.units_at(of.line, of.at));
+    let known = then.is_some() || of.theirs.was_read(of.line, date);
+    let date = if date < of.at && known && then != now { of.at } else { date };
     let date = of.forced.map_or(date, |forced| forced.max(date));
     let date = above_zero(of, date, units);
     Ok(later_of_ours(of, date, units))
