@@ -3,11 +3,11 @@
 use crate::actor::{Actor, Scope};
 use crate::calendar::{CATCH_UP_MAX, latest_slot, next_slot};
 use crate::change::Change;
-use crate::connections::{Connection, ConnectionStatus, Schedule, Settings, load_connection};
+use crate::connections::{Connection, ConnectionStatus, Schedule, Settings, due_schedules, load_connection};
 use crate::issues::{self, Subject};
-use crate::ports::{Order, PageRequest, Ports, Read, StorageError};
+use crate::ports::{Ports, StorageError};
 use crate::problem::{Code, Error, Result};
-use crate::records::{Collection, Expect, Key, Record, SHARDS, Versioned, Write, load, load_page};
+use crate::records::{Expect, Key, Record, Versioned, Write, load};
 use crate::runs::{self, StartRun, Trigger};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -16,8 +16,6 @@ use serde_json::json;
 pub const JOB: &str = "seat_sync";
 /// What the issue of a missed slot is about; the next whole run that is not stopped closes it.
 pub(super) const MISSED: &str = "schedule/seat_sync";
-/// Due connections read at once.
-const PAGE: u32 = 100;
 /// A slot taken up later than this is called a catch-up: two ticks of the hourly schedule.
 const LATE: SignedDuration = SignedDuration::from_hours(2);
 /// So long before its slot a connection's counts are asked for: the tick before.
@@ -42,24 +40,12 @@ pub struct Ticked {
 /// Storage; a tick is then repeated, and starts nothing twice.
 pub async fn tick(ports: &Ports, scope: &Scope, actor: &Actor, now: Timestamp) -> Result<Ticked> {
     let mut ticked = Ticked::default();
-    for shard in 0..SHARDS {
-        let of = Collection::Due { job: JOB.to_owned(), shard, until: now + ASK_AHEAD };
-        let mut after = None;
-        loop {
-            let page = PageRequest { limit: PAGE, after, order: Order::Ascending, read: Read::Eventual };
-            let (due, next) = load_page::<Schedule>(&*ports.storage, scope, &of, page).await?;
-            for schedule in due {
-                let id = schedule.connection.clone();
-                // One connection's trouble is not another's.
-                if let Err(error) = one(ports, scope, actor, now, schedule.value, &mut ticked).await {
-                    tracing::error!(connection.id = %id, error = %error, cause = ?std::error::Error::source(&error), "a due connection could not be started");
-                    ticked.waiting += 1;
-                }
-            }
-            match next {
-                Some(token) => after = Some(token),
-                None => break,
-            }
+    for schedule in due_schedules(ports, scope, JOB, now + ASK_AHEAD).await? {
+        let id = schedule.connection.clone();
+        // One connection's trouble is not another's.
+        if let Err(error) = one(ports, scope, actor, now, schedule, &mut ticked).await {
+            tracing::error!(connection.id = %id, error = %error, cause = ?std::error::Error::source(&error), "a due connection could not be started");
+            ticked.waiting += 1;
         }
     }
     Ok(ticked)

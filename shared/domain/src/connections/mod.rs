@@ -39,6 +39,7 @@ pub use record::{
     Connection, ConnectionStatus, FeatureState, Permission, Priority, PsaGuard, SEAT_SYNC_JOB, Schedule, ZoneRecord,
 };
 pub use relink::{NewCredentials, Relink, relink};
+pub use schedule::due_schedules;
 pub use settings::Settings;
 
 use crate::actor::Scope;

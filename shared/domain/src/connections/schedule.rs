@@ -5,10 +5,36 @@ use super::record::{Connection, SEAT_SYNC_JOB, Schedule};
 use super::settings::Settings;
 use crate::actor::Scope;
 use crate::calendar::{CATCH_UP_MAX, next_slot};
-use crate::ports::Ports;
+use crate::ports::{Order, PageRequest, Ports, Read};
 use crate::problem::Result;
-use crate::records::{Expect, Key, Record, Versioned, Write, load};
+use crate::records::{Collection, Expect, Key, Record, SHARDS, Versioned, Write, load, load_page};
 use jiff::Timestamp;
+
+/// Due schedules read at once.
+const PAGE: u32 = 100;
+
+/// The schedules of a job that are due at or before a time, over all partners. The index is eventually consistent: what
+/// counts is the record.
+///
+/// # Errors
+/// Storage.
+pub async fn due_schedules(ports: &Ports, scope: &Scope, job: &str, until: Timestamp) -> Result<Vec<Schedule>> {
+    let mut due = Vec::new();
+    for shard in 0..SHARDS {
+        let of = Collection::Due { job: job.to_owned(), shard, until };
+        let mut after = None;
+        loop {
+            let page = PageRequest { limit: PAGE, after, order: Order::Ascending, read: Read::Eventual };
+            let (found, next) = load_page::<Schedule>(&*ports.storage, scope, &of, page).await?;
+            due.extend(found.into_iter().map(|found| found.value));
+            match next {
+                Some(token) => after = Some(token),
+                None => break,
+            }
+        }
+    }
+    Ok(due)
+}
 
 /// The schedule as stored.
 pub(super) async fn load_schedule(

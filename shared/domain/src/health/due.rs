@@ -4,10 +4,10 @@ use super::record::HealthReport;
 use super::run::HealthMessage;
 use crate::actor::Scope;
 use crate::connections::settings::SettingsRecord;
-use crate::connections::{SEAT_SYNC_JOB, Schedule};
-use crate::ports::{Order, PageRequest, Ports, QueueError, QueueName, Read};
+use crate::connections::{SEAT_SYNC_JOB, Schedule, due_schedules};
+use crate::ports::{Ports, QueueError, QueueName};
 use crate::problem::Result;
-use crate::records::{Collection, Key, SHARDS, load, load_page};
+use crate::records::{Key, load};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use std::time::Duration;
@@ -18,8 +18,6 @@ const DAYS_BEFORE: i64 = 3;
 const HOUR: i8 = 9;
 /// How far ahead slots are looked for: the days before, and the day itself with a clock change in it.
 const AHEAD: SignedDuration = SignedDuration::from_hours(24 * (DAYS_BEFORE + 1) + 2);
-/// Due connections read at once.
-const PAGE: u32 = 100;
 /// Messages of one tick are spread over so many seconds.
 const SPREAD: u64 = 600;
 
@@ -38,20 +36,9 @@ pub fn due(slot: Timestamp, zone: &TimeZone) -> Timestamp {
 /// Storage and queue; a tick may be repeated, for a check that was made is not made again.
 pub async fn send_due(ports: &Ports, scope: &Scope, now: Timestamp) -> Result<u32> {
     let mut sent = 0;
-    for shard in 0..SHARDS {
-        let of = Collection::Due { job: SEAT_SYNC_JOB.to_owned(), shard, until: now + AHEAD };
-        let mut after = None;
-        loop {
-            let page = PageRequest { limit: PAGE, after, order: Order::Ascending, read: Read::Eventual };
-            let (slots, next) = load_page::<Schedule>(&*ports.storage, scope, &of, page).await?;
-            for schedule in slots.into_iter().filter(|schedule| schedule.due_at > now) {
-                sent += u32::from(send(ports, scope, now, schedule.value, sent).await?);
-            }
-            match next {
-                Some(token) => after = Some(token),
-                None => break,
-            }
-        }
+    let slots = due_schedules(ports, scope, SEAT_SYNC_JOB, now + AHEAD).await?;
+    for schedule in slots.into_iter().filter(|schedule| schedule.due_at > now) {
+        sent += u32::from(send(ports, scope, now, schedule, sent).await?);
     }
     Ok(sent)
 }

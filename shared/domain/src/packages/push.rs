@@ -5,11 +5,11 @@ use super::pending::{Backlog, Biller, Standing, biller};
 use super::settle::close;
 use super::{PackageChange, PendingChange};
 use crate::actor::{Actor, Scope};
-use crate::connections::Schedule;
+use crate::connections::{Schedule, due_schedules};
 use crate::ids::{AccountId, ChangeId, ConnectionId, PartnerId};
-use crate::ports::{Order, PageRequest, Ports, Read, StorageError};
+use crate::ports::{Ports, Read, StorageError};
 use crate::problem::{Error, Result};
-use crate::records::{Collection, Expect, Key, Record, SHARDS, Versioned, Write, load, load_page};
+use crate::records::{Collection, Expect, Key, Record, Versioned, Write, load};
 use crate::runs::{self, Run, RunKind, RunMode, StartRun, Trigger};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,8 +21,6 @@ pub const SWEEP_EVERY: SignedDuration = SignedDuration::from_mins(15);
 /// About how many changes one run that starts by itself takes: their lines are written within a few invocations, so
 /// that nobody who presses a button waits long. Those of one account go together.
 pub const RUN_CHANGES_MAX: usize = 200;
-/// Due connections read at once.
-const PAGE: u32 = 100;
 
 /// The write that lets the sweep look after a connection's changes.
 ///
@@ -171,25 +169,13 @@ pub struct Swept {
 /// Records, where the due connections cannot be listed; the next tick finds what is left.
 pub async fn sweep(ports: &Ports, scope: &Scope, actor: &Actor, now: Timestamp) -> Result<Swept> {
     let mut swept = Swept::default();
-    for shard in 0..SHARDS {
-        let of = Collection::Due { job: JOB.to_owned(), shard, until: now };
-        let mut after = None;
-        loop {
-            let page = PageRequest { limit: PAGE, after, order: Order::Ascending, read: Read::Eventual };
-            let (due, next) = load_page::<Schedule>(&*ports.storage, scope, &of, page).await?;
-            for schedule in due {
-                let id = schedule.connection.clone();
-                // One connection's trouble is not another's.
-                if let Err(error) = one(ports, scope, actor, now, schedule.value, &mut swept).await {
-                    let cause = std::error::Error::source(&error);
-                    tracing::error!(connection.id = %id, error = %error, ?cause, "package changes could not be pushed");
-                    swept.waiting += 1;
-                }
-            }
-            match next {
-                Some(token) => after = Some(token),
-                None => break,
-            }
+    for schedule in due_schedules(ports, scope, JOB, now).await? {
+        let id = schedule.connection.clone();
+        // One connection's trouble is not another's.
+        if let Err(error) = one(ports, scope, actor, now, schedule, &mut swept).await {
+            let cause = std::error::Error::source(&error);
+            tracing::error!(connection.id = %id, error = %error, ?cause, "package changes could not be pushed");
+            swept.waiting += 1;
         }
     }
     Ok(swept)
