@@ -9,7 +9,7 @@ use super::watch::Watch;
 use crate::actor::{Actor, Scope};
 use crate::autotask_session::Session;
 use crate::connections::Settings;
-use crate::ids::{LineKind, LineRef};
+use crate::ids::{AccountId, LineKind, LineRef};
 use crate::mappings::{self, Context, MappedLine};
 use crate::ports::{Ports, StorageError};
 use crate::problem::{Code, Error, Result};
@@ -51,11 +51,12 @@ impl Placer<'_> {
                 Some(Step::Add) => self.add(prepared, at, applied).await?,
                 _ => None,
             };
-            if let Some(line) = line {
-                if self.adopt(prepared, at, line).await? && prepared.ours.targets[at].step == Some(Step::Add) {
-                    placed.insert(line);
-                }
-                prepared.ours.targets[at].line = Some(line);
+            let added = prepared.ours.targets[at].step == Some(Step::Add);
+            if let Some(line) = line
+                && self.adopt(prepared, at, line, applied).await?
+                && added
+            {
+                placed.insert(line);
             }
             if applied.unauthorised || applied.cancelled || applied.hand_on.is_some() {
                 break;
@@ -68,8 +69,9 @@ impl Placer<'_> {
         read_placed(self.session, self.run, self.settings, prepared, &placed).await
     }
 
-    /// Puts a line into the mappings of all accounts that are billed on it. False: it is somebody else's by now.
-    async fn adopt(&self, prepared: &mut Prepared, at: usize, line: LineRef) -> Result<bool> {
+    /// Puts a line into the mappings of all accounts that are billed on it. False: it is somebody else's by now, or the
+    /// account is mapped elsewhere, for another invocation to look at.
+    async fn adopt(&self, prepared: &mut Prepared, at: usize, line: LineRef, applied: &mut Applied) -> Result<bool> {
         let target = &prepared.ours.targets[at];
         let mapped = MappedLine {
             package_id: target.package.clone(),
@@ -79,7 +81,11 @@ impl Placer<'_> {
             overwrite_cost: None,
         };
         let contract = target.contract.id;
-        let accounts: Vec<_> = target.accounts().into_iter().cloned().collect();
+        let own = |account: &AccountId| {
+            let mapping = prepared.ours.mappings.get(account)?;
+            mapping.lines.iter().find(|known| known.package_id == target.package).map(|known| known.line)
+        };
+        let accounts: Vec<_> = target.accounts().into_iter().map(|account| (account.clone(), own(account))).collect();
         let context = Context {
             ports: self.ports,
             scope: self.scope,
@@ -87,17 +93,24 @@ impl Placer<'_> {
             partner: &self.run.partner,
             connection: &self.run.connection,
         };
-        for account in &accounts {
-            match mappings::place_line(context, account, contract, &mapped).await {
+        for (account, was) in &accounts {
+            match mappings::place_line(context, account, (contract, *was), &mapped).await {
                 Err(Error::Problem(problem)) if problem.code == Code::ContractServiceShared => {
                     let target = &mut prepared.ours.targets[at];
                     target.line = None;
                     target.step = Some(Step::TakenBy(account.clone()));
                     return Ok(false);
                 }
-                other => other?,
+                Ok(true) => {}
+                Ok(false) => {
+                    prepared.ours.targets[at].line = None;
+                    applied.hand_on = Some(Duration::ZERO);
+                    return Ok(false);
+                }
+                Err(error) => return Err(error),
             }
         }
+        prepared.ours.targets[at].line = Some(line);
         Ok(true)
     }
 

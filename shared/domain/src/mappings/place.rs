@@ -13,27 +13,36 @@ const PLACED: Words = Words { action: "mapping.line_placed", event: Some("mappin
 const LEFT: Words = Words { action: "mapping.line_left", event: None };
 
 /// Puts a line into an account's mapping as its package's. A line of another service that the package had is kept as
-/// one that it leaves, until that has 0 units. Nothing happens where a person has meanwhile chosen another line.
+/// one that it leaves, until that has 0 units. False: nothing was done, as the account is mapped elsewhere by now, or the
+/// package to another line than it `was`.
 ///
 /// # Errors
 /// `contract_service_shared` where the line is somebody else's; `conflict` when overtaken again and again.
 pub(crate) async fn place_line(
     context: Context<'_>,
     account: &AccountId,
-    contract: i64,
+    (contract, was): (i64, Option<LineRef>),
     line: &MappedLine,
-) -> Result<()> {
+) -> Result<bool> {
     for _ in 0..TRIES {
-        let Some(present) = context.mapping(account).await? else { return Ok(()) };
+        let Some(present) = context.mapping(account).await? else { return Ok(false) };
         let billable = matches!(present.status, MappingStatus::Confirmed | MappingStatus::Broken);
-        if !billable || present.contract_for(&line.package_id).map(|contract| contract.id) != Some(contract) {
-            return Ok(());
+        let own = present.lines.iter().find(|known| known.package_id == line.package_id).map(|known| known.line);
+        let chosen = own.is_some() && own != was && own != Some(line.line);
+        let moved = present.contract_for(&line.package_id).map(|contract| contract.id) != Some(contract);
+        if !billable || moved || chosen {
+            return Ok(false);
+        }
+        let others = present.lines.iter().chain(&present.leaving).filter(|known| known.package_id != line.package_id);
+        if let Some(other) = others.filter(|known| known.line == line.line).map(|known| &known.package_id).next() {
+            let detail = format!("The line {} is mapped to the package {other}.", line.line);
+            return Err(Error::problem(Code::ContractServiceShared, detail));
         }
         let mut next = present.value.clone();
         let old = next.lines.iter().position(|known| known.package_id == line.package_id);
         let old = old.map(|at| next.lines.remove(at));
         if old.as_ref() == Some(line) {
-            return Ok(());
+            return Ok(true);
         }
         let mut line = line.clone();
         if let Some(old) = old {
@@ -49,7 +58,7 @@ pub(crate) async fn place_line(
         next.updated_at = context.ports.clock.now();
         match put(context, &next, When::Seen(Some(present.v)), PLACED).await {
             Err(Error::Problem(problem)) if problem.code == Code::Conflict => {}
-            other => return other.map(|_| ()),
+            other => return other.map(|_| true),
         }
     }
     Err(Error::problem(Code::Conflict, "The mapping is being changed by others right now."))

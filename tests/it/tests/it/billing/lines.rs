@@ -1,4 +1,5 @@
 use super::{Desk, told};
+use domain::Role;
 use local::host::KillScope;
 use serde_json::json;
 use simulator::{CreatedLineUnits, Fault, FaultKind, Match};
@@ -82,4 +83,35 @@ async fn a_line_that_somebody_removed_is_added_again() {
     assert_eq!(run["status"], "done", "{run} {:?}", desk.lines(&run).await);
     assert_eq!(desk.units(0, desk.basic, "2026-11-20"), [Some(5)]);
     assert_ne!(desk.lines_of(0, desk.basic), [old]);
+}
+
+#[tokio::test]
+async fn a_line_that_somebody_takes_while_the_run_looks_is_left_to_them() {
+    let desk = Desk::new(1).await;
+    desk.has(0, &[("basic", 5)]).await;
+    let client = &desk.clients[0];
+    let line = desk.world.line_on(client.contract_id, desk.basic, 3);
+    let body = json!({"kind": "initial", "mode": "apply"});
+    let started = desk.world.api(Role::PartnerBilling).post("C/runs", body).await.expect(202);
+    // The run has found the line free, and waits for its units, when a person maps another package to it.
+    let wait = FaultKind::Delay { ms: 300 };
+    desk.world.sim.add_fault(Fault::new(Match::new("POST", "*ContractServiceUnits/query"), wait).times(1));
+    let taken = async {
+        while desk.world.sim.faults()[0].hits == 0 {
+            tokio::task::yield_now().await;
+        }
+        let path = format!("C/company-mappings/{}", client.account);
+        let body = json!({
+            "company_id": client.company_id, "contract_id": client.contract_id,
+            "lines": [{"package_id": "plus", "contract_service_id": line.id}],
+        });
+        desk.world.api(Role::PartnerBilling).put(&path, body).await.assert_status(200);
+    };
+    tokio::join!(desk.world.work_one(), taken);
+    desk.world.drain().await;
+    let run = desk.get(&format!("C/runs/{}", started["run_id"].as_str().unwrap())).await;
+    let lines = desk.lines(&run).await;
+    assert_eq!(told(&lines)[0], ("basic", "failed", Some("contract_service_shared")), "{lines:?}");
+    assert_eq!(desk.world.units_at(line, "2026-11-20".parse().unwrap()), Some(3));
+    assert_eq!(desk.adjustments(), 0);
 }
