@@ -11,7 +11,8 @@ use url::Url;
 
 use crate::answer::{self, MethodKind};
 use crate::credentials::Credentials;
-use crate::entity::{Child, Create, Entity, Patch};
+use crate::entities::{self, Invoice, InvoicePdf};
+use crate::entity::{Child, Create, Entity, Patch, Replace};
 use crate::error::{Error, OutcomeCause, Result};
 use crate::id::Id;
 use crate::page;
@@ -188,6 +189,34 @@ impl Client {
     {
         const { assert!(<P::Entity as Child>::PATCH, "rows of this entity are not changed under its parent") };
         self.write(Method::Patch, &child_path::<P::Entity>(parent), patch).await
+    }
+
+    /// Replaces all writable fields of a row at the entity's own path; answers its id.
+    ///
+    /// # Errors
+    /// As [`Client::patch`].
+    pub async fn replace<R: Replace>(&self, row: &R) -> Result<i64> {
+        const { assert!(R::Entity::ROOT_PATCH, "rows of this entity are not changed at its own path") };
+        self.write(Method::Put, R::Entity::NAME, row).await
+    }
+
+    /// The PDF of an invoice. Asked for once, unlike other reads: who wants megabytes again comes back later.
+    ///
+    /// In memory are, at most, the answer and the decoded file.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no such invoice, or none that this API user may see;
+    /// [`Error::Malformed`] when the answer is no file: a web page, or data that is no base64;
+    /// [`Error::OutOfBounds`] when the file is larger than [`INVOICE_PDF_MAX`](crate::INVOICE_PDF_MAX).
+    pub async fn invoice_pdf(&self, invoice: Id<Invoice>) -> Result<InvoicePdf> {
+        let credentials = Some(&self.inner.credentials);
+        let url = self.data_url(&format!("{}/{invoice}/InvoicePdf", Invoice::NAME))?;
+        let mut response = self.read_once(Method::Get, url, None, answer::is_missing_row).await?;
+        if !is_success(&response) {
+            return Err(Error::NotFound { texts: answer::texts(&response.body, credentials) });
+        }
+        response.body = entities::plain_base64(response.body);
+        self.parsed(&response, |response| entities::read_invoice_pdf(&response.body))
     }
 
     /// Deletes a row under its parent.

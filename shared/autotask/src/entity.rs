@@ -22,6 +22,8 @@ pub trait Entity: DeserializeOwned + Send + 'static {
     const ROOT_CREATE: bool;
     /// Whether rows are changed at the entity's own path.
     const ROOT_PATCH: bool;
+    /// Fields that Autotask takes in no filter, whether typed here or not.
+    const NOT_QUERYABLE: &'static [&'static str] = &[];
 }
 
 /// An entity that is written under its parent.
@@ -54,12 +56,22 @@ pub trait Patch: Serialize + Sync {
     const FIELDS: &'static [&'static str];
 }
 
+/// A body that replaces all writable fields of a row: what it leaves out, Autotask clears. So it
+/// always holds every one of them.
+pub trait Replace: Serialize + Sync {
+    /// Of which entity.
+    type Entity: Entity;
+    /// Every field of the body, by its name on the wire.
+    const FIELDS: &'static [&'static str];
+}
+
 /// A row: every field but the id optional, because zones and security levels differ in what they
 /// send.
 macro_rules! entity {
     (
         $(#[$doc:meta])*
-        $name:ident at $path:literal, read $read:expr, query $query:literal, create $create:literal, patch $patch:literal;
+        $name:ident at $path:literal, read $read:expr, query $query:literal, create $create:literal, patch $patch:literal
+        $(, never filtered $unfiltered:expr)?;
         $( $(#[$field_doc:meta])* $field:ident $wire:literal $type:ty, )*
         $( + $udf:ident $udf_wire:literal )?
     ) => {
@@ -99,6 +111,7 @@ macro_rules! entity {
             const QUERYABLE: bool = $query;
             const ROOT_CREATE: bool = $create;
             const ROOT_PATCH: bool = $patch;
+            $( const NOT_QUERYABLE: &'static [&'static str] = $unfiltered; )?
         }
     };
 }

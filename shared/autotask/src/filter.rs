@@ -245,6 +245,16 @@ impl Filter {
         }
     }
 
+    /// Whether any condition is about one of `fields`. User-defined fields of such a name are not meant.
+    pub(crate) fn asks_for(&self, fields: &[&str]) -> bool {
+        match &self.0 {
+            Node::Condition { field, udf, .. } => {
+                !udf && fields.iter().any(|unfiltered| unfiltered.eq_ignore_ascii_case(field))
+            }
+            Node::All(filters) | Node::Any(filters) => filters.iter().any(|filter| filter.asks_for(fields)),
+        }
+    }
+
     fn condition(op: Op, field: impl Into<String>, value: Operand) -> Self {
         Self(Node::Condition { op, field: field.into(), udf: false, value })
     }
@@ -392,6 +402,17 @@ mod tests {
             r#"{"op":"or","items":[{"op":"and","items":[{"op":"exist","field":"a"},{"op":"exist","field":"b"}]},{"op":"exist","field":"c"}]}"#
         );
         assert_eq!(json(&a().and(a()).and(a())).matches("\"and\"").count(), 1);
+
+        let open = Filter::not_exist("paidDate").and(Filter::eq("isVoided", false));
+        let since = Filter::gt("id", 6100_i64).and(Filter::exist("invoiceNumber"));
+        assert_eq!(
+            json(&open.or(since)),
+            concat!(
+                r#"{"op":"or","items":[{"op":"and","items":[{"op":"notExist","field":"paidDate"},"#,
+                r#"{"op":"eq","field":"isVoided","value":false}]},{"op":"and","items":["#,
+                r#"{"op":"gt","field":"id","value":6100},{"op":"exist","field":"invoiceNumber"}]}]}"#,
+            )
+        );
     }
 
     #[test]

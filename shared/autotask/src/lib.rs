@@ -25,7 +25,7 @@ pub use client::{Client, ClientBuilder, PAGES_MAX};
 pub use credentials::Credentials;
 pub use date::DateValue;
 pub use entities::*;
-pub use entity::{Child, Create, Entity, Patch};
+pub use entity::{Child, Create, Entity, Patch, Replace};
 pub use error::{Error, JsonFault, OutcomeCause, Result};
 pub use field::Field;
 pub use filter::{Filter, FilterValue, OR_CONDITIONS_MAX, Op};
@@ -41,3 +41,5 @@ pub use zone::{HostPolicy, Zone, ZoneError, ZoneUrl};
 mod client_tests;
 #[cfg(test)]
 mod fake;
+#[cfg(test)]
+mod invoice_tests;

@@ -147,6 +147,12 @@ impl<T: Entity> Query<T> {
         if self.any_of.len() > LISTS_MAX {
             return Err(Error::out_of_bounds("any_of may be used twice in a query"));
         }
+        let unfiltered = |field: &String| T::NOT_QUERYABLE.iter().any(|name| name.eq_ignore_ascii_case(field));
+        if self.any_of.iter().any(|(field, _)| unfiltered(field))
+            || self.filters.iter().any(|filter| filter.asks_for(T::NOT_QUERYABLE))
+        {
+            return Err(Error::out_of_bounds(format!("Autotask takes none of {:?} in a filter", T::NOT_QUERYABLE)));
+        }
         let used = or_conditions(&self.filters)?;
         if self.any_of.is_empty() {
             let everything = || vec![Filter::everything()];

@@ -13,7 +13,8 @@ entity! {
     /// A company: the tenant's customer, lead, vendor, or (id 0) the tenant itself.
     Company at "Companies",
         read &["id", "companyName", "companyNumber", "companyType", "isActive"],
-        query true, create true, patch true;
+        query true, create true, patch true,
+        never filtered &["assetValue", "sicCode", "stockMarket", "stockSymbol", "quoteTemplateID"];
     /// Name.
     company_name "companyName" String,
     /// The tenant's own number for it.
@@ -61,6 +62,33 @@ entity! {
     /// Last change of a tracked field: for polling.
     last_tracked_modified_date_time "lastTrackedModifiedDateTime" DateValue,
     + user_defined_fields "userDefinedFields"
+}
+
+impl Company {
+    /// What a copy of a customer needs, besides [`Self::READ_FIELDS`]. A user-defined field is read by including
+    /// its own name as well.
+    pub const CUSTOMER_FIELDS: &'static [&'static str] = &[
+        "id",
+        "companyName",
+        "companyNumber",
+        "companyType",
+        "classification",
+        "isActive",
+        "parentCompanyID",
+        "phone",
+        "webAddress",
+        "address1",
+        "address2",
+        "city",
+        "state",
+        "postalCode",
+        "countryID",
+        "currencyID",
+        "taxID",
+        "isTaxExempt",
+        "lastActivityDate",
+        "lastTrackedModifiedDateTime",
+    ];
 }
 
 create! {

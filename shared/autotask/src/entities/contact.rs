@@ -6,7 +6,8 @@ entity! {
     /// A person at a company.
     Contact at "Contacts",
         read &["id", "companyID", "firstName", "lastName", "emailAddress", "isActive", "primaryContact"],
-        query true, create false, patch false;
+        query true, create false, patch false,
+        never filtered &["isOptedOutFromBulkEmail", "solicitationOptOut", "surveyOptOut"];
     /// The company; fixed once created.
     company_id "companyID" Id<Company>,
     /// First name.
@@ -40,6 +41,27 @@ entity! {
     /// Last activity.
     last_activity_date "lastActivityDate" DateValue,
     + user_defined_fields "userDefinedFields"
+}
+
+impl Contact {
+    /// What a copy of a customer needs of its people, besides [`Self::READ_FIELDS`]. A user-defined field is read
+    /// by including its own name as well.
+    pub const CUSTOMER_FIELDS: &'static [&'static str] = &[
+        "id",
+        "companyID",
+        "firstName",
+        "lastName",
+        "title",
+        "emailAddress",
+        "emailAddress2",
+        "emailAddress3",
+        "phone",
+        "mobilePhone",
+        "isActive",
+        "primaryContact",
+        "lastModifiedDate",
+        "lastActivityDate",
+    ];
 }
 
 child!(Contact under Company at "Contacts", create true, patch true, delete true);

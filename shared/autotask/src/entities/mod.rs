@@ -5,15 +5,19 @@
 //! and what a security level may not see is left out.
 
 mod billing_code;
+mod billing_item;
 mod company;
 mod contact;
 mod contract;
 mod contract_service;
 mod contract_service_bundle;
+mod invoice;
+mod invoice_pdf;
 mod product;
 mod service;
 
 pub use billing_code::BillingCode;
+pub use billing_item::{BillingItem, BillingItemType};
 pub use company::{Company, CompanyPatch, CompanyType, NewCompany};
 pub use contact::{Contact, ContactPatch, NewContact};
 pub use contract::{Contract, ContractPatch, ContractStatus, ContractType, NewContract};
@@ -24,8 +28,12 @@ pub use contract_service_bundle::{
     ContractServiceBundle, ContractServiceBundleAdjustment, ContractServiceBundlePatch, ContractServiceBundleUnit,
     NewContractServiceBundle,
 };
+pub use invoice::{Invoice, InvoicePatch, InvoiceReplacement};
+pub use invoice_pdf::{INVOICE_PDF_MAX, InvoicePdf};
 pub use product::{Product, ProductPatch};
 pub use service::{NewService, Service, ServiceBundle, ServiceBundlePatch, ServicePatch};
+
+pub(crate) use invoice_pdf::{plain_base64, read as read_invoice_pdf};
 
 use crate::wire::{Scalar, Wire};
 

@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use autotask::{
-    BillingCode, Child, Client, Company, CompanyPatch, CompanyType, Contact, ContactPatch, Contract, ContractPatch,
-    ContractService, ContractServiceAdjustment, ContractServiceBundle, ContractServiceBundleAdjustment,
+    BillingCode, BillingItem, Child, Client, Company, CompanyPatch, CompanyType, Contact, ContactPatch, Contract,
+    ContractPatch, ContractService, ContractServiceAdjustment, ContractServiceBundle, ContractServiceBundleAdjustment,
     ContractServiceBundlePatch, ContractServiceBundleUnit, ContractServicePatch, ContractServiceUnit, ContractStatus,
-    ContractType, Create, Credentials, Entity, Filter, HostPolicy, Id, NewCompany, NewContact, NewContract,
-    NewContractService, NewContractServiceBundle, NewService, Patch, PicklistValue, Product, ProductPatch, Request,
-    Response, Service, ServiceBundle, ServiceBundlePatch, ServicePatch, Transport, TransportError, zone,
+    ContractType, Create, Credentials, Entity, Filter, HostPolicy, Id, Invoice, InvoicePatch, InvoiceReplacement,
+    NewCompany, NewContact, NewContract, NewContractService, NewContractServiceBundle, NewService, Patch,
+    PicklistValue, Product, ProductPatch, Replace, Request, Response, Service, ServiceBundle, ServiceBundlePatch,
+    ServicePatch, Transport, TransportError, zone,
 };
 use jiff::civil::date;
 use rust_decimal::Decimal;
@@ -125,6 +126,21 @@ fn patch<P: Patch>() {
     }
 }
 
+/// A replacement always has every field in its body: what is missing would be cleared.
+fn replacement<R: Replace>(row: &R) {
+    let kinds = kinds(R::Entity::MODEL);
+    for field in R::FIELDS {
+        assert!(kinds.contains_key(*field), "the facts have no {}.{field}", R::Entity::MODEL);
+    }
+    let body = serde_json::to_value(row).unwrap();
+    let sent: BTreeSet<&str> = body.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(sent, R::FIELDS.iter().copied().collect());
+}
+
+fn invoice() -> Invoice {
+    Invoice { invoice_number: Some("INV-1".to_owned()), ..Invoice::with_id(1) }
+}
+
 #[test]
 fn every_typed_field_is_in_the_vendors_models_and_keeps_its_kind() {
     entity::<Company>();
@@ -140,6 +156,14 @@ fn every_typed_field_is_in_the_vendors_models_and_keeps_its_kind() {
     entity::<ServiceBundle>();
     entity::<Product>();
     entity::<BillingCode>();
+    entity::<Invoice>();
+    entity::<BillingItem>();
+    for field in Company::CUSTOMER_FIELDS {
+        assert!(Company::FIELDS.contains(field), "{field}");
+    }
+    for field in Contact::CUSTOMER_FIELDS {
+        assert!(Contact::FIELDS.contains(field), "{field}");
+    }
     for field in ContractServiceUnit::PERIOD_FIELDS {
         assert!(ContractServiceUnit::FIELDS.contains(field), "{field}");
     }
@@ -166,6 +190,8 @@ fn every_field_that_is_sent_is_in_the_vendors_models() {
     patch::<ServicePatch>();
     patch::<ServiceBundlePatch>();
     patch::<ProductPatch>();
+    patch::<InvoicePatch>();
+    replacement(&InvoiceReplacement::of(&invoice(), None).unwrap());
 }
 
 #[test]
@@ -234,6 +260,8 @@ async fn writes(client: &Client) {
     let _ = client.patch(&ServicePatch::new(1)).await;
     let _ = client.patch(&ServiceBundlePatch::new(1)).await;
     let _ = client.patch(&ProductPatch::new(1)).await;
+    let _ = client.patch(&InvoicePatch::new(1)).await;
+    let _ = client.replace(&InvoiceReplacement::of(&invoice(), None).unwrap()).await;
     let _ = client.patch_under(company, &ContactPatch::new(1)).await;
     let _ = client.patch_under(contract, &ContractServicePatch::new(1)).await;
     let _ = client.patch_under(contract, &ContractServiceBundlePatch::new(1)).await;
@@ -245,7 +273,7 @@ fn template(path: &str) -> String {
     let parts: Vec<&str> = path.split('/').collect();
     let last = parts.len() - 1;
     let named = parts.iter().enumerate().map(|(n, part)| match part.parse::<i64>() {
-        Ok(_) if n == last => "{id}",
+        Ok(_) if n == last || parts[last] == "InvoicePdf" => "{id}",
         Ok(_) => "{parentId}",
         Err(_) => part,
     });
@@ -259,18 +287,19 @@ async fn every_path_and_method_that_the_client_calls_is_in_the_list_of_operation
     let client = Client::new(recorder.clone(), url, Credentials::new("u", "s".into(), Some("c".into())));
 
     queries!(&client => Company, Contact, Contract, ContractService, ContractServiceUnit, ContractServiceBundle,
-        ContractServiceBundleUnit, Service, ServiceBundle, Product, BillingCode);
+        ContractServiceBundleUnit, Service, ServiceBundle, Product, BillingCode, Invoice, BillingItem);
     reads::<ContractServiceAdjustment>(&client).await;
     reads::<ContractServiceBundleAdjustment>(&client).await;
     writes(&client).await;
+    let _ = client.invoice_pdf(Id::new(71)).await;
     let _ = client.threshold().await;
     let _ = client.versions().await;
     let _ = zone::discover(&*recorder, &HostPolicy::autotask(), &zone::ENTRY.parse().unwrap(), "u").await;
 
     let calls: BTreeSet<_> =
         recorder.0.lock().unwrap().iter().map(|(verb, path)| (verb.clone(), template(path))).collect();
-    // 11 entities of 6 reads, 2 of 3, 19 writes, 3 others.
-    assert_eq!(calls.len(), 11 * 6 + 2 * 3 + 19 + 3, "{calls:#?}");
+    // 13 entities of 6 reads, 2 of 3, 21 writes, 4 others.
+    assert_eq!(calls.len(), 13 * 6 + 2 * 3 + 21 + 4, "{calls:#?}");
     let operations = operations();
     for (verb, path) in calls {
         let listed = operations.iter().find(|(listed, _)| {
