@@ -98,6 +98,10 @@ text_id!(
     ChangeId
 );
 text_id!(
+    /// One payment of an invoice, as the vendor names it.
+    PaymentId
+);
+text_id!(
     /// One run: a UUID v7, so that runs sort by time, or a scheduled slot's fixed name.
     RunId
 );

@@ -10,6 +10,7 @@ pub mod connections;
 pub mod decoding;
 pub mod health;
 pub mod ids;
+pub mod invoices;
 pub mod issues;
 pub mod mappings;
 pub mod packages;
@@ -22,6 +23,6 @@ pub mod vendor;
 
 pub use actor::{Actor, Role, Scope};
 pub use change::Change;
-pub use ids::{AccountId, ConnectionId, LineKind, LineRef, PackageId, PartnerId, RunId};
+pub use ids::{AccountId, ConnectionId, LineKind, LineRef, PackageId, PartnerId, PaymentId, RunId};
 pub use ports::Ports;
 pub use problem::{Code, Error, Problem, Result};

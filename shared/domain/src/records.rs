@@ -2,7 +2,7 @@
 //! the [`Storage`] port. How a key becomes `pk` and `sk` is `store`'s business alone.
 
 use crate::actor::Scope;
-use crate::ids::{AccountId, ChangeId, ConnectionId, LineRef, PackageId, PartnerId, RunId};
+use crate::ids::{AccountId, ChangeId, ConnectionId, LineRef, PackageId, PartnerId, PaymentId, RunId};
 use crate::ports::{Order, PageRequest, Read, Storage, StorageError};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -82,6 +82,32 @@ pub enum Key {
     Budget(PartnerId, ConnectionId),
     /// The slots of concurrent calls to one Autotask entity.
     Slots(PartnerId, ConnectionId, String),
+    /// Our copy of an invoice, by `Invoices.id`.
+    Invoice(PartnerId, ConnectionId, i64),
+    /// A chunk of an invoice's lines: the invoice, the set of lines (named by its digest), the chunk's number.
+    InvoiceLines(PartnerId, ConnectionId, i64, String, u32),
+    /// That an invoice is open, and what Autotask said of it last: what the daily refresh compares.
+    OpenInvoice(PartnerId, ConnectionId, i64),
+    /// Which invoices carry a number.
+    InvoiceNumber(PartnerId, ConnectionId, String),
+    /// Payments and credits of an invoice.
+    InvoiceLedger(PartnerId, ConnectionId, i64),
+    /// What is still to be told Autotask of an invoice's payment.
+    Writeback(PartnerId, ConnectionId, i64),
+    /// A payment, as the vendor names it.
+    Payment(PartnerId, PaymentId),
+    /// An invoice's PDF: where it is kept, or why it is not.
+    InvoicePdf(PartnerId, ConnectionId, i64),
+    /// That an invoice's PDF is still to be fetched.
+    PdfDue(PartnerId, ConnectionId, i64),
+    /// Our copy of a company that invoices go to, by `Companies.id`.
+    Customer(PartnerId, ConnectionId, i64),
+    /// Which invoices and customers a partner wants.
+    InvoiceFilters(PartnerId, ConnectionId),
+    /// How far the fetching of invoices has come.
+    FetchState(PartnerId, ConnectionId),
+    /// One fetch of invoices.
+    Fetch(PartnerId, ConnectionId, RunId),
     /// An issue: subject and code.
     Issue(PartnerId, ConnectionId, String, String),
     /// One row of the audit trail: month `yyyy-mm` and id.
@@ -130,6 +156,19 @@ impl Key {
             | Key::SlotClaim(p, ..)
             | Key::Budget(p, _)
             | Key::Slots(p, ..)
+            | Key::Invoice(p, ..)
+            | Key::InvoiceLines(p, ..)
+            | Key::OpenInvoice(p, ..)
+            | Key::InvoiceNumber(p, ..)
+            | Key::InvoiceLedger(p, ..)
+            | Key::Writeback(p, ..)
+            | Key::Payment(p, _)
+            | Key::InvoicePdf(p, ..)
+            | Key::PdfDue(p, ..)
+            | Key::Customer(p, ..)
+            | Key::InvoiceFilters(p, _)
+            | Key::FetchState(p, _)
+            | Key::Fetch(p, ..)
             | Key::Issue(p, ..)
             | Key::Audit(p, ..)
             | Key::Outbox(p, _) => Some(p),
@@ -174,6 +213,28 @@ pub enum Collection {
     RunLines(PartnerId, ConnectionId, RunId),
     /// A run's deflated chunks.
     RunChunks(PartnerId, ConnectionId, RunId),
+    /// A connection's invoices, by Autotask's id.
+    Invoices(PartnerId, ConnectionId),
+    /// The invoices of a company, by date; eventual.
+    InvoicesOfCompany(PartnerId, ConnectionId, i64),
+    /// The chunks of one set of an invoice's lines.
+    InvoiceLines(PartnerId, ConnectionId, i64, String),
+    /// A connection's open invoices, by Autotask's id.
+    OpenInvoices(PartnerId, ConnectionId),
+    /// A connection's PDFs that are still to be fetched, by invoice.
+    PdfsDue(PartnerId, ConnectionId),
+    /// A connection's customers, by Autotask's id.
+    Customers(PartnerId, ConnectionId),
+    /// A connection's fetches of invoices, oldest first.
+    Fetches(PartnerId, ConnectionId),
+    /// What is to be told Autotask of payments at or before a time, over all partners; eventual. One shard of
+    /// [`SHARDS`].
+    WritebacksDue {
+        /// Which shard.
+        shard: u8,
+        /// Due at or before this.
+        until: Timestamp,
+    },
     /// A connection's issues, by subject and code.
     Issues(PartnerId, ConnectionId),
     /// A month of the audit trail, by time.
@@ -242,10 +303,18 @@ impl Collection {
             | Collection::Runs(p, _)
             | Collection::RunLines(p, ..)
             | Collection::RunChunks(p, ..)
+            | Collection::Invoices(p, _)
+            | Collection::InvoicesOfCompany(p, ..)
+            | Collection::InvoiceLines(p, ..)
+            | Collection::OpenInvoices(p, _)
+            | Collection::PdfsDue(p, _)
+            | Collection::Customers(p, _)
+            | Collection::Fetches(p, _)
             | Collection::Issues(p, _)
             | Collection::Audit(p, ..)
             | Collection::Outbox(p) => Some(p),
             Collection::Packages
+            | Collection::WritebacksDue { .. }
             | Collection::Due { .. }
             | Collection::OutboxShard(_)
             | Collection::OpenRuns(_)
@@ -254,7 +323,7 @@ impl Collection {
     }
 }
 
-/// Which index over all partners a record also stands in.
+/// Which listing of the index a record also stands in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Index {
     /// A job's due time.
@@ -274,6 +343,18 @@ pub enum Index {
     /// Unfinished runs, by time.
     OpenRun {
         /// When the run was claimed.
+        at: Timestamp,
+    },
+    /// The invoices of one company, by date. The only listing of a single connection's.
+    InvoiceOfCompany {
+        /// `Companies.id`.
+        company: i64,
+        /// The invoice's date.
+        date: Date,
+    },
+    /// What is to be told Autotask of a payment, by when it is tried next.
+    Writeback {
+        /// When.
         at: Timestamp,
     },
 }
@@ -335,7 +416,7 @@ pub trait Record: Serialize + DeserializeOwned + Send + Sync {
     const ENTITY: &'static str;
     /// Its key.
     fn key(&self) -> Key;
-    /// The index over all partners it stands in.
+    /// The listing of the index it stands in.
     fn index(&self) -> Option<Index> {
         None
     }

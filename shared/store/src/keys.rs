@@ -8,6 +8,7 @@
 use domain::ids::{ConnectionId, LineRef, PartnerId};
 use domain::records::{Collection, Index, Key, SHARDS};
 use jiff::Timestamp;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Stands between the parts of a key and in none of them.
@@ -32,7 +33,7 @@ pub enum Sort {
     /// All of them.
     All,
     /// Those that start with this, which ends in the separator.
-    Prefix(&'static str),
+    Prefix(Cow<'static, str>),
     /// Those below this, exclusively.
     Below(String),
 }
@@ -54,7 +55,7 @@ impl Range {
     pub fn holds(&self, sk: &str) -> bool {
         match &self.sort {
             Sort::All => true,
-            Sort::Prefix(prefix) => sk.starts_with(prefix),
+            Sort::Prefix(prefix) => sk.starts_with(&**prefix),
             Sort::Below(end) => sk < end.as_str(),
         }
     }
@@ -103,6 +104,23 @@ pub fn address(key: &Key) -> Address {
         Key::RunLine(p, c, run, n) => (under_connection(p, c, &format!("run#{run}")), format!("line#{n:010}")),
         Key::RunChunk(p, c, run, n) => (under_connection(p, c, &format!("run#{run}")), format!("chunk#{n:010}")),
         Key::RunInput(p, c, run, n) => (under_connection(p, c, &format!("run#{run}")), format!("input#{n:010}")),
+        Key::Invoice(p, c, id) => (under_connection(p, c, "invoices"), number(*id)),
+        Key::InvoiceLines(p, c, id, set, n) => {
+            (under_connection(p, c, &format!("invoice#{id}")), format!("lines#{}#{n:010}", encode(set)))
+        }
+        Key::InvoiceLedger(p, c, id) => (under_connection(p, c, &format!("invoice#{id}")), "ledger".to_owned()),
+        Key::Writeback(p, c, id) => (under_connection(p, c, &format!("invoice#{id}")), "writeback".to_owned()),
+        Key::InvoicePdf(p, c, id) => (under_connection(p, c, &format!("invoice#{id}")), "pdf".to_owned()),
+        Key::OpenInvoice(p, c, id) => (under_connection(p, c, "open-invoices"), number(*id)),
+        Key::PdfDue(p, c, id) => (under_connection(p, c, "pdfs-due"), number(*id)),
+        Key::InvoiceNumber(p, c, text) => {
+            (under_connection(p, c, &format!("invoice-number#{}", encode(text))), "number".to_owned())
+        }
+        Key::Payment(p, payment) => (under_partner(p, &format!("payment#{payment}")), "payment".to_owned()),
+        Key::Customer(p, c, id) => (under_connection(p, c, "customers"), number(*id)),
+        Key::InvoiceFilters(p, c) => (of_connection(p, c), "invoice-filters".to_owned()),
+        Key::FetchState(p, c) => (of_connection(p, c), "fetch-state".to_owned()),
+        Key::Fetch(p, c, fetch) => (under_connection(p, c, "fetches"), fetch.to_string()),
         Key::Issue(p, c, subject, code) => {
             (under_connection(p, c, "issues"), format!("{}#{}", encode(subject), encode(code)))
         }
@@ -124,17 +142,36 @@ pub fn range(of: &Collection) -> Range {
         Collection::UsageMonth(p, month) => (under_partner(p, &format!("usage-month#{month}")), Sort::All),
         Collection::PendingChanges(p) => (under_partner(p, "pending-changes"), Sort::All),
         Collection::AccountClaims(p) => (under_partner(p, "claims"), Sort::All),
-        Collection::Connections(p) => (of_partner(p), Sort::Prefix("conn#")),
-        Collection::Mappings(p, c) => (of_connection(p, c), Sort::Prefix("map#")),
-        Collection::PackageMappings(p, c) => (of_connection(p, c), Sort::Prefix("package#")),
-        Collection::CompaniesTaken(p, c) => (of_connection(p, c), Sort::Prefix("company#")),
-        Collection::LinesTaken(p, c) => (of_connection(p, c), Sort::Prefix("line#")),
+        Collection::Connections(p) => (of_partner(p), Sort::Prefix("conn#".into())),
+        Collection::Mappings(p, c) => (of_connection(p, c), Sort::Prefix("map#".into())),
+        Collection::PackageMappings(p, c) => (of_connection(p, c), Sort::Prefix("package#".into())),
+        Collection::CompaniesTaken(p, c) => (of_connection(p, c), Sort::Prefix("company#".into())),
+        Collection::LinesTaken(p, c) => (of_connection(p, c), Sort::Prefix("line#".into())),
         Collection::LineCreations(p, c) => (under_connection(p, c, "creations"), Sort::All),
         Collection::Dismissals(p, c) => (under_connection(p, c, "dismissals"), Sort::All),
         Collection::UnitLines(p, c) => (under_connection(p, c, "lines"), Sort::All),
         Collection::Runs(p, c) => (under_connection(p, c, "runs"), Sort::All),
-        Collection::RunLines(p, c, run) => (under_connection(p, c, &format!("run#{run}")), Sort::Prefix("line#")),
-        Collection::RunChunks(p, c, run) => (under_connection(p, c, &format!("run#{run}")), Sort::Prefix("chunk#")),
+        Collection::RunLines(p, c, run) => {
+            (under_connection(p, c, &format!("run#{run}")), Sort::Prefix("line#".into()))
+        }
+        Collection::RunChunks(p, c, run) => {
+            (under_connection(p, c, &format!("run#{run}")), Sort::Prefix("chunk#".into()))
+        }
+        Collection::Invoices(p, c) => (under_connection(p, c, "invoices"), Sort::All),
+        Collection::InvoicesOfCompany(p, c, company) => {
+            return indexed(company_invoices(&under_connection(p, c, "invoices"), *company), Sort::All);
+        }
+        Collection::InvoiceLines(p, c, id, set) => {
+            let prefix = format!("lines#{}#", encode(set));
+            (under_connection(p, c, &format!("invoice#{id}")), Sort::Prefix(prefix.into()))
+        }
+        Collection::OpenInvoices(p, c) => (under_connection(p, c, "open-invoices"), Sort::All),
+        Collection::PdfsDue(p, c) => (under_connection(p, c, "pdfs-due"), Sort::All),
+        Collection::Customers(p, c) => (under_connection(p, c, "customers"), Sort::All),
+        Collection::Fetches(p, c) => (under_connection(p, c, "fetches"), Sort::All),
+        Collection::WritebacksDue { shard, until } => {
+            return indexed(writebacks(*shard), Sort::Below(format!("{}{AFTER_SEPARATOR}", instant(*until))));
+        }
         Collection::Issues(p, c) => (under_connection(p, c, "issues"), Sort::All),
         Collection::Audit(p, c, month) => (audit(p, c.as_ref(), month), Sort::All),
         Collection::Outbox(p) => (under_partner(p, "outbox"), Sort::All),
@@ -157,6 +194,11 @@ pub fn index(at: &Address, index: &Index) -> Address {
         Index::Due { job, at } => Address { pk: due(job, shard), sk: format!("{}#{own}", instant(*at)) },
         Index::Outbox { at } => Address { pk: outbox(shard), sk: format!("{}#{own}", instant(*at)) },
         Index::OpenRun { at } => Address { pk: open_runs(shard), sk: format!("{}#{own}", instant(*at)) },
+        Index::Writeback { at } => Address { pk: writebacks(shard), sk: format!("{}#{own}", instant(*at)) },
+        // The partition that the record itself stands in names partner and connection.
+        Index::InvoiceOfCompany { company, date } => {
+            Address { pk: company_invoices(&at.pk, *company), sk: format!("{date}#{}", at.sk) }
+        }
         Index::Board => Address { pk: board(shard), sk: own },
     }
 }
@@ -212,6 +254,19 @@ fn outbox(shard: u8) -> String {
 
 fn open_runs(shard: u8) -> String {
     format!("open-runs#{shard}")
+}
+
+fn writebacks(shard: u8) -> String {
+    format!("writebacks#{shard}")
+}
+
+fn company_invoices(invoices: &str, company: i64) -> String {
+    format!("{invoices}#company#{company}")
+}
+
+/// One of Autotask's ids in a fixed width, so that text order is the order of numbers. They are never negative.
+fn number(id: i64) -> String {
+    format!("{id:020}")
 }
 
 fn board(shard: u8) -> String {

@@ -42,6 +42,7 @@ pub(super) fn all(app: &App) -> Vec<Function> {
         function("map", map::routes()),
         function("intake", intake::routes()),
         function("runs", runs::routes()),
+        function("invoices", invoices::routes()),
     ]
 }
 
@@ -55,6 +56,6 @@ pub(super) fn worker(queue: QueueName) -> (&'static str, Work) {
 
 /// The names of all functions.
 #[must_use]
-pub fn functions_known() -> [&'static str; 6] {
-    ["connect", "zone-discover", "map", "intake", "seat-sync", "runs"]
+pub fn functions_known() -> [&'static str; 7] {
+    ["connect", "zone-discover", "map", "intake", "seat-sync", "runs", "invoices"]
 }

@@ -98,7 +98,9 @@ impl Dynamo {
             .expression_attribute_values(":pk", AttributeValue::S(range.pk.clone()));
         let (condition, bound) = match &range.sort {
             Sort::All => (format!("{pk} = :pk"), None),
-            Sort::Prefix(prefix) => (format!("{pk} = :pk AND begins_with({sk}, :sk)"), Some((*prefix).to_owned())),
+            Sort::Prefix(prefix) => {
+                (format!("{pk} = :pk AND begins_with({sk}, :sk)"), Some(prefix.clone().into_owned()))
+            }
             Sort::Below(end) => (format!("{pk} = :pk AND {sk} < :sk"), Some(end.clone())),
         };
         let request = request.key_condition_expression(condition);

@@ -30,6 +30,7 @@ fn functions() -> Vec<Function> {
         ("map", map::routes().split_for_parts()),
         ("zone-discover", zone_discover::routes().split_for_parts()),
         ("runs", runs::routes().split_for_parts()),
+        ("invoices", invoices::routes().split_for_parts()),
     ];
     all.into_iter()
         .map(|(name, (router, api))| Function { name, router, description: serde_json::to_value(api).unwrap() })

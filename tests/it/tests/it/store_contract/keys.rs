@@ -1,6 +1,6 @@
 //! No two records share an address, and no listing crosses into another's.
 
-use domain::ids::{AccountId, ChangeId, ConnectionId, LineKind, LineRef, PackageId, PartnerId, RunId};
+use domain::ids::{AccountId, ChangeId, ConnectionId, LineKind, LineRef, PackageId, PartnerId, PaymentId, RunId};
 use domain::records::{Collection, Index, Key, SHARDS};
 use proptest::prelude::*;
 use std::collections::HashMap;
@@ -45,6 +45,9 @@ fn run() -> impl Strategy<Value = RunId> {
 fn change() -> impl Strategy<Value = ChangeId> {
     id().prop_map(|id| ChangeId::new(id).unwrap())
 }
+fn payment() -> impl Strategy<Value = PaymentId> {
+    id().prop_map(|id| PaymentId::new(id).unwrap())
+}
 fn month() -> impl Strategy<Value = jiff::civil::Date> {
     (1..4_i8).prop_map(|month| jiff::civil::date(2026, month, 1))
 }
@@ -67,6 +70,7 @@ fn of_vendor_or_partner() -> impl Strategy<Value = Key> {
         (partner(), account()).prop_map(|(p, a)| Key::AccountClaim(p, a)),
         (partner(), text()).prop_map(|(p, t)| Key::ConnectionOfPsa(p, t)),
         (partner(), text()).prop_map(|(p, t)| Key::Outbox(p, t)),
+        (partner(), payment()).prop_map(|(p, payment)| Key::Payment(p, payment)),
         (proptest::option::of(partner()), text()).prop_map(|(p, t)| Key::Idempotency(p, t)),
         (partner(), proptest::option::of(connection()), text(), text()).prop_map(|(p, c, m, t)| Key::Audit(p, c, m, t)),
     ]
@@ -102,8 +106,27 @@ fn of_connection() -> impl Strategy<Value = Key> {
     ]
 }
 
+fn of_invoices() -> impl Strategy<Value = Key> {
+    let own = || (partner(), connection());
+    let invoice = || 0..3_i64;
+    prop_oneof![
+        (own(), invoice()).prop_map(|((p, c), i)| Key::Invoice(p, c, i)),
+        (own(), invoice(), text(), 0..3_u32).prop_map(|((p, c), i, t, n)| Key::InvoiceLines(p, c, i, t, n)),
+        (own(), invoice()).prop_map(|((p, c), i)| Key::OpenInvoice(p, c, i)),
+        (own(), text()).prop_map(|((p, c), t)| Key::InvoiceNumber(p, c, t)),
+        (own(), invoice()).prop_map(|((p, c), i)| Key::InvoiceLedger(p, c, i)),
+        (own(), invoice()).prop_map(|((p, c), i)| Key::Writeback(p, c, i)),
+        (own(), invoice()).prop_map(|((p, c), i)| Key::InvoicePdf(p, c, i)),
+        (own(), invoice()).prop_map(|((p, c), i)| Key::PdfDue(p, c, i)),
+        (own(), invoice()).prop_map(|((p, c), i)| Key::Customer(p, c, i)),
+        own().prop_map(|(p, c)| Key::InvoiceFilters(p, c)),
+        own().prop_map(|(p, c)| Key::FetchState(p, c)),
+        (own(), run()).prop_map(|((p, c), r)| Key::Fetch(p, c, r)),
+    ]
+}
+
 fn key() -> impl Strategy<Value = Key> {
-    prop_oneof![of_vendor_or_partner(), of_connection()]
+    prop_oneof![of_vendor_or_partner(), of_connection(), of_invoices()]
 }
 
 /// The collection that a record is listed in. A full match: whoever adds a key decides here.
@@ -123,6 +146,13 @@ fn collection_of(key: &Key) -> Option<Collection> {
         | Key::PackageMappingTurn(..)
         | Key::HealthReport(..)
         | Key::TopologyUse(..)
+        | Key::InvoiceNumber(..)
+        | Key::InvoiceLedger(..)
+        | Key::Writeback(..)
+        | Key::Payment(..)
+        | Key::InvoicePdf(..)
+        | Key::InvoiceFilters(..)
+        | Key::FetchState(..)
         | Key::Budget(..)
         | Key::Slots(..)
         | Key::Idempotency(..) => return None,
@@ -143,6 +173,12 @@ fn collection_of(key: &Key) -> Option<Collection> {
         Key::Run(p, c, _) => Collection::Runs(p, c),
         Key::RunLine(p, c, r, _) => Collection::RunLines(p, c, r),
         Key::RunChunk(p, c, r, _) => Collection::RunChunks(p, c, r),
+        Key::Invoice(p, c, _) => Collection::Invoices(p, c),
+        Key::InvoiceLines(p, c, id, set, _) => Collection::InvoiceLines(p, c, id, set),
+        Key::OpenInvoice(p, c, _) => Collection::OpenInvoices(p, c),
+        Key::PdfDue(p, c, _) => Collection::PdfsDue(p, c),
+        Key::Customer(p, c, _) => Collection::Customers(p, c),
+        Key::Fetch(p, c, _) => Collection::Fetches(p, c),
         Key::Issue(p, c, ..) => Collection::Issues(p, c),
         Key::Audit(p, c, month, _) => Collection::Audit(p, c, month),
         Key::Outbox(p, _) => Collection::Outbox(p),
@@ -200,6 +236,20 @@ proptest! {
         let of = range(&Collection::Due { job: other.clone(), shard, until: time(until) });
         prop_assert_eq!(of.pk == entry.pk && of.holds(&entry.sk), job == other && at <= until);
     }
+}
+
+#[test]
+fn a_companys_invoices_are_listed_by_date_and_with_no_other_companys() {
+    let (p, c) = (PartnerId::new("acme").unwrap(), ConnectionId::new("con_1").unwrap());
+    let entry = |invoice: i64, company: i64, date: &str| {
+        let at = address(&Key::Invoice(p.clone(), c.clone(), invoice));
+        index(&at, &Index::InvoiceOfCompany { company, date: date.parse().unwrap() })
+    };
+    let of = range(&Collection::InvoicesOfCompany(p.clone(), c.clone(), 7));
+    assert!(of.indexed && of.pk == entry(90, 7, "2026-11-02").pk);
+    assert!(of.pk != entry(90, 70, "2026-11-02").pk);
+    assert!(entry(90, 7, "2026-10-02").sk < entry(9, 7, "2026-11-02").sk);
+    assert!(entry(9, 7, "2026-11-02").sk < entry(90, 7, "2026-11-02").sk);
 }
 
 #[test]

@@ -110,7 +110,8 @@ async fn a_partner_lists_its_own_records_and_no_others() {
         assert!(list(&own, &Collection::Packages).await.unwrap().items.is_empty());
         let until = "2026-12-01T00:00:00Z".parse().unwrap();
         let due = Collection::Due { job: "seats".to_owned(), shard: 0, until };
-        for of in [due, Collection::OutboxShard(0), Collection::OpenRuns(0), Collection::Board(0)] {
+        let writebacks = Collection::WritebacksDue { shard: 0, until };
+        for of in [due, writebacks, Collection::OutboxShard(0), Collection::OpenRuns(0), Collection::Board(0)] {
             out_of_scope(list(&own, &of).await);
             assert!(list(&system(), &of).await.unwrap().items.is_empty());
         }

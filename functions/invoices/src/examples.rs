@@ -1,0 +1,29 @@
+//! Examples of the API's description.
+
+use serde_json::{Value, json};
+
+pub(crate) fn invoice() -> Value {
+    json!({
+        "autotask_id": 6100, "reference": "INV-0091", "number": "INV-0091", "number_clash": false, "status": "open",
+        "company_id": 4101, "date": "2026-11-02", "due_date": "2026-12-02", "from": "2026-10-01", "to": "2026-10-31",
+        "currency": "EUR", "total": "150.00", "tax": "25.00", "outstanding": "100.00", "outstanding_basis": "ledger",
+        "overpaid": "0", "paid": "50.00", "credited": "0", "paid_date": null, "voided_date": null,
+        "missing_since": null, "archived_at": null, "order_number": "", "line_count": 8, "lines_match": true,
+        "lines_total": null, "changed_at": "2026-11-02T10:15:07Z",
+    })
+}
+
+pub(crate) fn invoices() -> Value {
+    json!({"items": [invoice()], "next_cursor": null})
+}
+
+pub(crate) fn lines() -> Value {
+    json!({
+        "items": [{
+            "autotask_id": 90210, "name": "Email Security", "description": "Email Security, per user",
+            "quantity": "47", "rate": "2.50", "amount": "117.50", "tax": "23.50", "date": "2026-11-01", "kind": 11,
+            "contract_id": 3300, "service_id": 41, "service_bundle_id": null,
+        }],
+        "next_cursor": null,
+    })
+}

@@ -1,0 +1,169 @@
+//! What is shown of an invoice.
+
+use domain::connections::settings::InvoiceReference;
+use domain::invoices::{Check, Invoice, InvoiceLine, OutstandingBasis};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use rust_decimal::Decimal;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// An invoice. Amounts are decimal texts in the customer's currency.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct InvoiceView {
+    /// Autotask's id: the name of the invoice in this API.
+    autotask_id: i64,
+    /// The identifier that it carries outside Autotask, by the setting `invoice_reference`.
+    reference: String,
+    /// Autotask's number; empty where it has none.
+    number: String,
+    /// Whether another invoice carries the same number.
+    number_clash: bool,
+    /// `open`, `paid`, `voided` or `missing`.
+    status: &'static str,
+    /// `Companies.id` of the customer.
+    company_id: i64,
+    /// The invoice's day.
+    #[schema(value_type = String, format = Date)]
+    date: Date,
+    /// When it is due.
+    #[schema(value_type = Option<String>, format = Date)]
+    due_date: Option<Date>,
+    /// First day of what it bills.
+    #[schema(value_type = Option<String>, format = Date)]
+    from: Option<Date>,
+    /// Last day of what it bills.
+    #[schema(value_type = Option<String>, format = Date)]
+    to: Option<Date>,
+    /// The customer's currency, where Autotask tells one.
+    currency: Option<String>,
+    /// Autotask's total.
+    #[schema(value_type = String)]
+    total: Decimal,
+    /// Autotask's tax.
+    #[schema(value_type = String)]
+    tax: Decimal,
+    /// What is still to be paid.
+    #[schema(value_type = String)]
+    outstanding: Decimal,
+    /// How we know: `total` (nothing is known of payments), `ledger` (total less what we were told),
+    /// `autotask_paid_date`, `voided`. Autotask's API shows no partial amounts.
+    #[schema(value_type = String)]
+    outstanding_basis: OutstandingBasis,
+    /// What was paid or credited beyond the total.
+    #[schema(value_type = String)]
+    overpaid: Decimal,
+    /// Payments that we were told.
+    #[schema(value_type = String)]
+    paid: Decimal,
+    /// Credits that we were told.
+    #[schema(value_type = String)]
+    credited: Decimal,
+    /// Autotask's date of payment, whoever set it.
+    #[schema(value_type = Option<String>, format = Date)]
+    paid_date: Option<Date>,
+    /// Since when it is voided.
+    #[schema(value_type = Option<String>, format = Date)]
+    voided_date: Option<Date>,
+    /// Since when Autotask no longer returns it. It is not archived by that.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    missing_since: Option<Timestamp>,
+    /// When a person archived it here.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    archived_at: Option<Timestamp>,
+    /// `orderNumber`.
+    order_number: String,
+    /// How many lines it has.
+    line_count: u32,
+    /// Whether lines and tax come to the total.
+    lines_match: bool,
+    /// What lines and tax come to, where that is not the total.
+    #[schema(value_type = Option<String>)]
+    lines_total: Option<Decimal>,
+    /// When our copy last changed.
+    #[schema(value_type = String, format = DateTime)]
+    changed_at: Timestamp,
+}
+
+impl InvoiceView {
+    pub(crate) fn of(invoice: &Invoice, reference: InvoiceReference) -> Self {
+        let outstanding = invoice.outstanding();
+        Self {
+            autotask_id: invoice.id,
+            reference: invoice.reference(reference),
+            number: invoice.number.clone(),
+            number_clash: invoice.number_clash,
+            status: invoice.status.as_str(),
+            company_id: invoice.company,
+            date: invoice.date,
+            due_date: invoice.due,
+            from: invoice.from,
+            to: invoice.to,
+            currency: invoice.currency.clone(),
+            total: invoice.total,
+            tax: invoice.tax,
+            outstanding: outstanding.amount,
+            outstanding_basis: outstanding.basis,
+            overpaid: outstanding.overpaid,
+            paid: invoice.ledger.paid,
+            credited: invoice.ledger.credited,
+            paid_date: invoice.paid_on,
+            voided_date: invoice.voided_on,
+            missing_since: invoice.missing_since,
+            archived_at: invoice.archived_at,
+            order_number: invoice.order_number.clone(),
+            line_count: invoice.lines.count,
+            lines_match: invoice.check == Check::Matches,
+            lines_total: match invoice.check {
+                Check::Matches => None,
+                Check::Differs { lines, .. } => Some(lines),
+            },
+            changed_at: invoice.changed_at,
+        }
+    }
+}
+
+/// A line of an invoice. Amounts are decimal texts in the invoice's currency.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LineView {
+    /// `BillingItems.id`.
+    autotask_id: i64,
+    name: String,
+    description: String,
+    #[schema(value_type = Option<String>)]
+    quantity: Option<Decimal>,
+    /// Price of one.
+    #[schema(value_type = Option<String>)]
+    rate: Option<Decimal>,
+    /// What the line comes to, without tax.
+    #[schema(value_type = String)]
+    amount: Decimal,
+    #[schema(value_type = String)]
+    tax: Decimal,
+    #[schema(value_type = Option<String>, format = Date)]
+    date: Option<Date>,
+    /// `billingItemType`, Autotask's number.
+    kind: Option<i64>,
+    contract_id: Option<i64>,
+    service_id: Option<i64>,
+    service_bundle_id: Option<i64>,
+}
+
+impl From<InvoiceLine> for LineView {
+    fn from(line: InvoiceLine) -> Self {
+        Self {
+            autotask_id: line.id,
+            name: line.name,
+            description: line.description,
+            quantity: line.quantity,
+            rate: line.rate,
+            amount: line.amount,
+            tax: line.tax,
+            date: line.date,
+            kind: line.kind,
+            contract_id: line.contract,
+            service_id: line.service,
+            service_bundle_id: line.bundle,
+        }
+    }
+}

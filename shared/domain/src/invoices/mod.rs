@@ -1,0 +1,32 @@
+//! Invoices in, payments back: our copy of what Autotask billed, and what was paid of it.
+//!
+//! Autotask keeps no payments and tells no changes of an invoice; it knows when an invoice was made, voided and
+//! paid, and what it says today. So everything here is a copy that is compared again: by id, with what is read.
+
+pub mod customer;
+pub mod filters;
+pub mod ledger;
+pub mod lines;
+pub mod outstanding;
+pub mod read;
+pub mod record;
+
+pub use customer::{Address, Contact, Customer};
+pub use filters::{CompanyFilter, Filters, FiltersRecord, UdfFilter};
+pub use ledger::{Entry, Ledger, LedgerSums, Payment};
+pub use lines::load_lines;
+pub use outstanding::{Outstanding, OutstandingBasis, status_of};
+pub use read::{InvoiceFilter, list_invoices, load_invoice};
+pub use record::{
+    Check, Invoice, InvoiceLine, InvoiceStatus, LinesChunk, LinesRef, NumberHolders, OpenInvoice, PdfDue,
+};
+
+/// Bytes as text of hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing into a String does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,111 @@
+//! Reading what is kept.
+
+use super::record::{Invoice, InvoiceStatus, OpenInvoice};
+use crate::actor::Scope;
+use crate::connections::load_connection;
+use crate::ids::{ConnectionId, PartnerId};
+use crate::ports::{Order, PageRequest, Ports, Read};
+use crate::problem::{Error, Result};
+use crate::records::{Collection, Key, Versioned, load, load_page};
+use jiff::civil::Date;
+
+/// Pages of storage that one filtered page may read: a filter that fits rarely gives a short page and a cursor rather
+/// than a slow answer.
+const PAGES_MAX: u32 = 20;
+
+/// Which invoices are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InvoiceFilter {
+    /// Only in this state.
+    pub status: Option<InvoiceStatus>,
+    /// Only of this customer.
+    pub company: Option<i64>,
+    /// Only of this day or later.
+    pub since: Option<Date>,
+    /// Also those that were archived here.
+    pub archived: bool,
+}
+
+impl InvoiceFilter {
+    fn admits(&self, invoice: &Invoice) -> bool {
+        self.status.is_none_or(|status| invoice.status == status)
+            && self.company.is_none_or(|company| invoice.company == company)
+            && self.since.is_none_or(|since| invoice.date >= since)
+            && (self.archived || invoice.archived_at.is_none())
+    }
+
+    /// The shortest listing that holds all of them.
+    fn listing(&self, partner: &PartnerId, connection: &ConnectionId) -> Collection {
+        let (partner, connection) = (partner.clone(), connection.clone());
+        match (self.company, self.status) {
+            (Some(company), _) => Collection::InvoicesOfCompany(partner, connection, company),
+            (None, Some(InvoiceStatus::Open)) => Collection::OpenInvoices(partner, connection),
+            _ => Collection::Invoices(partner, connection),
+        }
+    }
+}
+
+/// Reads an invoice; one of another partner or connection does not exist.
+///
+/// # Errors
+/// `not_found`.
+pub async fn load_invoice(
+    ports: &Ports,
+    scope: &Scope,
+    partner: &PartnerId,
+    connection: &ConnectionId,
+    id: i64,
+) -> Result<Versioned<Invoice>> {
+    let key = Key::Invoice(partner.clone(), connection.clone(), id);
+    load::<Invoice>(&*ports.storage, scope, &key).await?.ok_or_else(|| Error::not_found("invoice"))
+}
+
+/// Reads a page of invoices with where the next one begins: of one customer by date, otherwise by Autotask's id;
+/// newest first.
+///
+/// # Errors
+/// `not_found` for a connection that is not there.
+pub async fn list_invoices(
+    ports: &Ports,
+    scope: &Scope,
+    of: (&PartnerId, &ConnectionId),
+    filter: &InvoiceFilter,
+    limit: u32,
+    mut after: Option<String>,
+) -> Result<(Vec<Versioned<Invoice>>, Option<String>)> {
+    let (partner, connection) = of;
+    load_connection(ports, scope, partner, connection).await?;
+    let listing = filter.listing(partner, connection);
+    let mut found = Vec::new();
+    for _ in 0..PAGES_MAX {
+        let left = limit - u32::try_from(found.len()).unwrap_or(limit).min(limit);
+        if left == 0 {
+            break;
+        }
+        let page = PageRequest { limit: left, after, order: Order::Descending, read: Read::Strong };
+        let (invoices, next) = match &listing {
+            Collection::OpenInvoices(..) => open_page(ports, scope, &listing, page).await?,
+            _ => load_page::<Invoice>(&*ports.storage, scope, &listing, page).await?,
+        };
+        found.extend(invoices.into_iter().filter(|invoice| filter.admits(invoice)));
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
+    Ok((found, after))
+}
+
+/// The invoices behind a page of markers.
+async fn open_page(
+    ports: &Ports,
+    scope: &Scope,
+    listing: &Collection,
+    page: PageRequest,
+) -> Result<(Vec<Versioned<Invoice>>, Option<String>), crate::ports::StorageError> {
+    let (open, next) = load_page::<OpenInvoice>(&*ports.storage, scope, listing, page).await?;
+    let keys = open.iter().map(|open| Key::Invoice(open.partner.clone(), open.connection.clone(), open.id));
+    let reads = keys.map(|key| async move { load::<Invoice>(&*ports.storage, scope, &key).await });
+    let found = futures::future::try_join_all(reads).await?;
+    Ok((found.into_iter().flatten().collect(), next))
+}
