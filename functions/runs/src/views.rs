@@ -56,7 +56,7 @@ pub(crate) struct RunTotalsView {
     /// Deliberately not done.
     #[schema(example = 2)]
     skipped: u32,
-    /// A newer count was already written.
+    /// Another run has a newer word on the line: a later count or change, a decision, or an undo.
     #[schema(example = 0)]
     superseded: u32,
     /// Written and not yet seen.

@@ -111,7 +111,7 @@ codes! {
     PackageChangePending = "package_change_pending": "A package change is not pushed yet.", "The lines are as they were before the change.", "Use Sync now, or put right what the change waits for.";
     ApprovalWaiting = "approval_waiting": "A run waits for somebody's approval.", "What it holds is not written until then.", "Look at the run and apply, adjust or dismiss what it holds.";
     AutoSyncOff = "auto_sync_off": "Automatic billing sync is off.", "The change is recorded and not pushed.", "Use Sync now, or switch automatic sync on.";
-    Superseded = "superseded": "A newer count was already written to this line.", "The line has the newer count's units.", "Nothing.";
+    Superseded = "superseded": "Another run has a newer word on this line: a later count or change, a decision, or an undo.", "The line has what the newer word says.", "Nothing.";
     RunNotWritable = "run_not_writable": "The run is not in a state that allows this.", "Nothing was changed.", "Look at the run's state.";
     // Platform
     Throttled = "throttled": "Our share of Autotask's limits is used up right now.", "Nothing was changed by this call; scheduled work goes on by itself when there is room again.", "Try again when the answer says so. If it happens often, raise the share in the settings.";

@@ -50,10 +50,7 @@ impl Work<'_> {
         let approved: BTreeMap<LineName, RunLine> = approved.into_iter().map(|line| (line.name(), line)).collect();
         for planned in &mut prepared.plan.lines {
             let ledger = planned.line.line.and_then(|line| prepared.ours.ledger.get(&line));
-            let begun = ledger.is_some_and(|ledger| {
-                let open = ledger.open.as_ref().is_some_and(|open| open.run == run.id);
-                open || ledger.last.as_ref().is_some_and(|last| last.run == run.id)
-            });
+            let begun = ledger.is_some_and(|ledger| ledger.begun_by(&run.id));
             let stored = approved.get(&planned.line.name());
             // Prices are read for previews only: the estimate that was approved stays with the line.
             planned.line.invoice_change =

@@ -122,7 +122,7 @@ fn at_date(
         cost: line.cost_wanted,
         seq: reckoned.seq.clone(),
         pressed: reckoned.word.pressed,
-        onward: reckoned.explicit,
+        onward: reckoned.onward,
         run: frame.run.id.clone(),
     };
     settle_on(frame, line, row, ledger, want, now, reckoned)

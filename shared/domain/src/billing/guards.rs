@@ -89,6 +89,7 @@ pub fn guarded_money(now: i64, wanted: i64, change: Option<Decimal>, guards: &Gu
 pub(super) fn drift(ledger: &UnitLine, date: Date, now: i64) -> Option<i64> {
     let last = ledger.last.as_ref()?;
     let ours = matches!(last.outcome, Outcome::Verified | Outcome::Applied) && ledger.open.is_none();
+    let ours = ours && ledger.levelled_by.is_none();
     let from = last.effective_date;
     let overlaid = ledger.kept.iter().any(|kept| from < *kept && *kept <= date);
     (ours && from <= date && !overlaid && last.target != now).then_some(last.target)

@@ -88,10 +88,7 @@ impl Prepared {
 
     /// Whether this run has already begun to write.
     pub fn begun(&self, run: &Run) -> bool {
-        let units = self.ours.ledger.values().any(|ledger| {
-            ledger.open.as_ref().is_some_and(|open| open.run == run.id)
-                || ledger.last.as_ref().is_some_and(|last| last.run == run.id)
-        });
+        let units = self.ours.ledger.values().any(|ledger| ledger.begun_by(&run.id));
         let lines = self.ours.creations.values().any(|creation| {
             creation.run.as_ref() == Some(&run.id) || creation.open.as_ref().is_some_and(|open| open.run == run.id)
         });

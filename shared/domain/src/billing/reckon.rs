@@ -30,6 +30,8 @@ pub(super) struct Reckoned {
     pub(super) seq: Seq,
     /// Whether it is what somebody said rather than what was counted: the guards let it pass.
     pub(super) explicit: bool,
+    /// Whether it counts at our own later dates, too: the newest word, not the count of one month.
+    pub(super) onward: bool,
     /// What a person decided about the line.
     pub(super) word: Word,
 }
@@ -39,13 +41,15 @@ pub(super) fn reckon(ours: &Ours, frame: &Frame<'_>, target: &Target) -> Result<
     let changed = target.mapping.updated_at;
     let own = ours.package_mappings.get(&target.package).map(|own| own.updated_at);
     let since = own.map_or(changed, |own| own.max(changed));
+    // That an account has a package is newer than that it had none, whatever was counted when.
+    let since = target.parts.iter().filter_map(|part| there_since(ours, part)).fold(since, Timestamp::max);
     if target.role == Role::Leaving {
         let reckoning = Reckoning { source: target.source, parts: Vec::new(), rule: target.rule, sum: 0, units: 0 };
         // It leaves for the line that gets the newest count: a person's word that is newer than that stays on both.
         let counted = target.parts.iter().filter_map(|part| told(ours, frame, part).ok());
         let newest = counted.map(|told| told.part.as_of).max().unwrap_or(since);
         let seq = Seq { at: newest.max(since), count_as_of: newest, id: LEAVES.to_owned() };
-        return Ok(Reckoned { reckoning, seq, explicit: true, word: Word::default() });
+        return Ok(Reckoned { reckoning, seq, explicit: true, onward: true, word: Word::default() });
     }
     let seats = frame.run.kind == RunKind::SeatSync;
     let active = |part: &&Counts| ours.accounts.get(&part.account).is_none_or(|account| account.active || !seats);
@@ -74,7 +78,7 @@ pub(super) fn reckon(ours: &Ours, frame: &Frame<'_>, target: &Target) -> Result<
     let seq = Seq { at: newest.max(since), count_as_of: newest, id: id(&told) };
     let parts = told.into_iter().map(|told| told.part).collect();
     let reckoning = Reckoning { source: target.source, parts, rule: target.rule, sum, units };
-    Ok(Reckoned { reckoning, seq, explicit, word: Word::default() })
+    Ok(Reckoned { reckoning, seq, explicit, onward: explicit || !seats, word: Word::default() })
 }
 
 struct Told {
@@ -183,6 +187,12 @@ fn gone(ours: &Ours, account: &Account, counts: &Counts) -> Option<(Timestamp, S
     // All its packages were told, and this was not one of them.
     let told = account.packages_at.filter(|at| was_there && *at > Timestamp::UNIX_EPOCH);
     told.map(|at| (at, String::new()))
+}
+
+/// Since when an account has a package, as far as it was told.
+fn there_since(ours: &Ours, counts: &Counts) -> Option<Timestamp> {
+    let package = ours.accounts.get(&counts.account)?.packages.iter().find(|package| package.id == counts.package)?;
+    package.stamp.as_ref().map(|stamp| stamp.at)
 }
 
 /// How many of a package the account has, since when and by which change.

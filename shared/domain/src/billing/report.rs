@@ -17,8 +17,7 @@ const NOT_REACHED: Code = Code::AutotaskUnavailable;
 /// the count has changed since and no longer passes.
 pub(super) fn complete(applied: &mut Applied, ledger: &BTreeMap<LineRef, Versioned<UnitLine>>, run: &RunId) {
     for (line, ours) in ledger {
-        let last = ours.last.as_ref().filter(|last| last.run == *run);
-        if let Some(word) = last.and_then(word_of)
+        if let Some(word) = word_of(&ours.value, run)
             && !applied.waiting.contains_key(line)
         {
             applied.verdicts.entry(*line).or_insert(word);
@@ -142,7 +141,7 @@ fn judge(line: &mut RunLine, verdict: &Verdict) {
         Verdict::Superseded { units } => {
             line.state = LineState::Superseded;
             line.code = Some(Code::Superseded);
-            line.words = format!("A newer count, {units}, was written by another run.");
+            line.words = format!("Another run has a newer word on this line: {units} units.");
         }
         Verdict::Refused(text) => refused(line, text.as_deref()),
         Verdict::Held { why, seen } => held(line, *why, *seen),
@@ -174,6 +173,9 @@ fn held(line: &mut RunLine, why: HeldWhy, seen: Option<i64>) {
         HeldWhy::Unreadable => "The line's units can no longer be read.".to_owned(),
         HeldWhy::Busy => "Others kept changing this line. The next run looks again.".to_owned(),
         HeldWhy::Earlier => "An earlier part of this run left the line to a person.".to_owned(),
+        HeldWhy::Halfway => {
+            "What was planned for later was taken back, and the run ended before the change itself.".to_owned()
+        }
     };
 }
 

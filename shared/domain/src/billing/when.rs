@@ -49,9 +49,13 @@ pub(super) fn when(of: &When<'_>) -> Result<Date, Undated> {
     Ok(later_of_ours(of, date, units))
 }
 
-/// A reduction moves later units along. Where we had lowered those already, it would take them below 0, which Autotask
-/// cannot have: it counts from that later date.
+/// The count of one month leaves later dates as they were said, but moves their units along until they are put right.
+/// Where we had lowered those already, a reduction would take them below 0, which Autotask cannot have: it counts from
+/// that later date. The newest word counts there, too, and takes back first what was set for later.
 fn above_zero(of: &When<'_>, date: Date, units: i64) -> Date {
+    if of.reckoned.onward {
+        return date;
+    }
     let Some(change) = of.theirs.units_at(of.line, date).map(|now| units - now).filter(|change| *change < 0) else {
         return date;
     };
@@ -168,10 +172,10 @@ fn told(dating: &Dating<'_>) -> Result<Date, Undated> {
     }
 }
 
-/// Where units are right at the date of the change and we ourselves had set others for later, somebody's newest word
-/// counts there, too.
+/// Where units are right at the date of the change and we ourselves had set others for later, the newest word counts
+/// there, too.
 fn later_of_ours(of: &When<'_>, date: Date, units: i64) -> Date {
-    let Some(ledger) = of.ledger.filter(|_| of.reckoned.explicit) else { return date };
+    let Some(ledger) = of.ledger.filter(|_| of.reckoned.onward) else { return date };
     if of.theirs.units_at(of.line, date) != Some(units) {
         return date;
     }

@@ -185,7 +185,7 @@ pub enum LineState {
     Failed,
     /// Deliberately not done: posted period, paused account, no count.
     Skipped,
-    /// A newer count was already written.
+    /// Another run has a newer word on the line: a later count or change, a decision, or an undo.
     Superseded,
     /// Written and not yet seen.
     Unverified,

@@ -38,6 +38,9 @@ pub struct Desired {
 pub enum Purpose {
     /// The run's own target.
     Target,
+    /// What we had set for one of our own later dates is taken back, before the run's own target, which counts there,
+    /// too.
+    Levelling,
     /// A change before one of our own later dates moved the units there; this moves them back.
     Correction,
 }
@@ -121,9 +124,6 @@ pub struct Owed {
     /// How often that was tried.
     #[serde(default)]
     pub tries: u32,
-    /// Whether the same is owed at our dates after it.
-    #[serde(default)]
-    pub onward: bool,
 }
 
 /// One contract line in our ledger.
@@ -141,7 +141,7 @@ pub struct UnitLine {
     pub desired: Option<Desired>,
     /// The intent that is open.
     pub open: Option<Intent>,
-    /// The last intent of a run's own target that was closed.
+    /// The last intent of a run's own target that was closed, and what was in its way.
     pub last: Option<Closed>,
     /// Dates at which we changed units, newest last.
     #[serde(default)]
@@ -149,6 +149,9 @@ pub struct UnitLine {
     /// A correction that is still to be made.
     #[serde(default)]
     pub owed: Option<Owed>,
+    /// The run that has taken back what was set for later, and has not written its own target yet.
+    #[serde(default)]
+    pub levelled_by: Option<RunId>,
 }
 
 impl Record for UnitLine {
@@ -159,6 +162,13 @@ impl Record for UnitLine {
 }
 
 impl UnitLine {
+    /// Whether a run has sent anything for the line that matters to what it does next.
+    #[must_use]
+    pub fn begun_by(&self, run: &RunId) -> bool {
+        let open = self.open.as_ref().is_some_and(|open| open.run == *run);
+        open || self.levelled_by.as_ref() == Some(run) || self.last.as_ref().is_some_and(|last| last.run == *run)
+    }
+
     /// A line that we have never changed.
     #[must_use]
     pub fn new(partner: &PartnerId, connection: &ConnectionId, line: LineRef) -> Self {
@@ -172,6 +182,7 @@ impl UnitLine {
             last: None,
             kept: Vec::new(),
             owed: None,
+            levelled_by: None,
         }
     }
 }

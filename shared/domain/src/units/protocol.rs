@@ -175,6 +175,8 @@ pub enum HeldWhy {
     Busy,
     /// An earlier invocation of this run left it so.
     Earlier,
+    /// What had been set for a later date was taken back, and the run ended before the change itself.
+    Halfway,
 }
 
 /// How a line ended in this run.

@@ -26,7 +26,7 @@ const LATE_MAX: u64 = 300;
 const INVOCATION_MAX: i64 = 900;
 /// After how many seconds a writer that did not sign off is forgotten.
 const WRITER_MAX: i64 = 1_800;
-const DATES: [Date; 2] = [date(2026, 12, 1), date(2027, 1, 1)];
+const DATES: [Date; 3] = [date(2026, 12, 1), date(2027, 1, 1), date(2027, 2, 1)];
 
 /// A defect planted around the machine, to prove that the checker sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,9 +45,10 @@ enum Bug {
     JudgesByTheClockOfTheWrite,
     UnknownMeansApplied,
     LaterDatesKeepTheOldTarget,
+    LaterDatesNotTakenBack,
 }
 
-const BUGS: [Bug; 13] = [
+const BUGS: [Bug; 14] = [
     Bug::BlindRetry,
     Bug::NoSettle,
     Bug::LeaseInsteadOfVersion,
@@ -61,6 +62,7 @@ const BUGS: [Bug; 13] = [
     Bug::JudgesByTheClockOfTheWrite,
     Bug::UnknownMeansApplied,
     Bug::LaterDatesKeepTheOldTarget,
+    Bug::LaterDatesNotTakenBack,
 ];
 
 /// SplitMix64: small, seeded, the same on every machine.
@@ -119,7 +121,7 @@ struct Actor {
     started_at: i64,
     kills_left: u32,
     carried: Option<i64>,
-    early_theirs: Option<[i64; 2]>,
+    early_theirs: Option<[i64; DATES.len()]>,
     /// A person's own target: fixed at the first start, whatever is counted later. Such a run stays signed on as a
     /// writer until it is finished.
     press: Option<Option<Source>>,
@@ -133,7 +135,7 @@ struct World {
     dice: Dice,
     now: i64,
     ledger: Option<(u64, UnitLine)>,
-    initial: [i64; 2],
+    initial: [i64; DATES.len()],
     effects: Vec<Effect>,
     lag: i64,
     faults: u64,
@@ -145,7 +147,7 @@ struct World {
     wants: Vec<(Date, i64)>,
     refused: bool,
     newest_source: i64,
-    /// Whether targets of the first date count at the second, too.
+    /// Whether targets of a date count at later ones, too.
     onward: bool,
     trace: Vec<String>,
 }
@@ -154,8 +156,13 @@ fn stamp(seconds: i64) -> Timestamp {
     date(2026, 12, 1).at(0, 0, 0, 0).in_tz("UTC").unwrap().timestamp() + SignedDuration::from_secs(seconds)
 }
 
+fn fresh() -> UnitLine {
+    let (partner, connection) = (PartnerId::new("p").unwrap(), ConnectionId::new("c").unwrap());
+    UnitLine::new(&partner, &connection, LineRef::service(1))
+}
+
 fn index(date: Date) -> usize {
-    usize::from(date == DATES[1])
+    DATES.iter().position(|known| *known == date).unwrap()
 }
 
 impl World {
@@ -169,11 +176,11 @@ impl World {
             bug,
             now: 0,
             ledger: None,
-            initial: [base, later],
+            initial: [base, later, later],
             effects: Vec::new(),
             lag: if dice.chance(50) { 0 } else { i64::try_from(dice.below(120)).unwrap() },
             faults: if calm { 0 } else { 10 + dice.below(50) },
-            sources: vec![Source { units: 1 + i64::try_from(dice.below(30)).unwrap(), as_of: -100 }],
+            sources: vec![Source { units: i64::try_from(dice.below(30)).unwrap(), as_of: -100 }],
             actors: Vec::new(),
             writers: Vec::new(),
             hand_edits_left: if dice.chance(25) { 1 + u32::try_from(dice.below(2)).unwrap() } else { 0 },
@@ -187,11 +194,14 @@ impl World {
         };
         let two_dates = world.dice.chance(20);
         world.onward = two_dates && world.dice.chance(50);
+        if world.onward {
+            world.set_later_dates(base);
+        }
         let actors = 2 + world.dice.below(3);
         for n in 0..actors {
             // Every third actor is a duplicate delivery of the first run.
             let name = if n == 2 { "run0".to_owned() } else { format!("run{n}") };
-            let date = if n == 2 || !two_dates { DATES[0] } else { DATES[usize::from(world.dice.chance(50))] };
+            let date = if n == 2 || !two_dates { DATES[0] } else { world.any_date() };
             let date = if n == 2 { world.actors[0].date } else { date };
             let ready_at = i64::try_from(world.dice.below(900)).unwrap();
             world.actors.push(Actor {
@@ -210,6 +220,22 @@ impl World {
             });
         }
         world
+    }
+
+    /// What counts onward counts at every later date, whatever earlier runs had set for those.
+    fn set_later_dates(&mut self, base: i64) {
+        self.initial = [base; DATES.len()];
+        if self.dice.chance(50) {
+            for at in 1..DATES.len() {
+                self.initial[at] = i64::try_from(self.dice.below(20)).unwrap();
+            }
+            self.ledger = Some((1, UnitLine { kept: DATES[1..].to_vec(), ..fresh() }));
+        }
+    }
+
+    fn any_date(&mut self) -> Date {
+        let dates = if self.onward { DATES.len() } else { 2 };
+        DATES[usize::try_from(self.dice.below(dates as u64)).unwrap()]
     }
 
     fn units(&self, date: Date, at: i64) -> i64 {
@@ -246,7 +272,7 @@ impl World {
     /// Newer counts and hand edits come whenever they like.
     fn disturb(&mut self) {
         if self.sources.len() < 3 && self.dice.chance(3) {
-            let units = 1 + i64::try_from(self.dice.below(30)).unwrap();
+            let units = i64::try_from(self.dice.below(30)).unwrap();
             let as_of = self.fresh_time();
             self.sources.push(Source { units, as_of });
             self.trace.push(format!("{} source {units}", self.now));
@@ -315,7 +341,7 @@ impl World {
             Some(Some(pressed)) => pressed.clone(),
             Some(None) => {
                 let as_of = self.fresh_time();
-                let pressed = Source { units: 1 + i64::try_from(self.dice.below(30)).unwrap(), as_of };
+                let pressed = Source { units: i64::try_from(self.dice.below(30)).unwrap(), as_of };
                 self.actors[n].press = Some(Some(pressed.clone()));
                 pressed
             }
@@ -332,13 +358,11 @@ impl World {
             cost: None,
             seq,
             pressed: actor.press.is_some(),
-            onward: self.onward && actor.date == DATES[0] && self.bug != Bug::LaterDatesKeepTheOldTarget,
+            onward: self.onward && self.bug != Bug::LaterDatesKeepTheOldTarget,
             run: actor.run.clone(),
         };
         self.wants.push((actor.date, source.units));
-        let partner = PartnerId::new("p").unwrap();
-        let connection = ConnectionId::new("c").unwrap();
-        actor.task = Some(Task::new(UnitLine::new(&partner, &connection, LineRef::service(1)), want));
+        actor.task = Some(Task::new(fresh(), want));
         actor.pc = Pc::ReadOurs;
     }
 
@@ -346,7 +370,7 @@ impl World {
         let seen_at = self.now;
         if self.bug == Bug::TheirsBeforeOurs && self.actors[n].early_theirs.is_none() {
             let at = self.now - self.lag;
-            self.actors[n].early_theirs = Some([self.units(DATES[0], at), self.units(DATES[1], at)]);
+            self.actors[n].early_theirs = Some(DATES.map(|date| self.units(date, at)));
             self.actors[n].pc = Pc::ReadOurs;
             return;
         }
@@ -356,7 +380,7 @@ impl World {
 
     fn read_theirs(&mut self, n: usize, ours: Option<Versioned<UnitLine>>, seen_at: i64) -> Result<(), String> {
         let at = self.now - self.lag;
-        let mut units = [self.units(DATES[0], at), self.units(DATES[1], at)];
+        let mut units = DATES.map(|date| self.units(date, at));
         if let Some(early) = self.actors[n].early_theirs.take() {
             units = early;
         }
@@ -372,6 +396,12 @@ impl World {
             Bug::JudgesByTheClockOfTheWrite => stamp(self.now + 700),
             _ => stamp(seen_at),
         };
+        if self.bug == Bug::LaterDatesNotTakenBack {
+            // Looks at later dates as if they had what the run's own has.
+            let own = index(self.actors[n].date);
+            let of_own = units[own];
+            units[own..].fill(of_own);
+        }
         let theirs = move |date: Date| Some(units[index(date)]);
         let look = Look { ours, theirs: &theirs, seen_at, now, others };
         self.feed(n, Event::Looked(&look))

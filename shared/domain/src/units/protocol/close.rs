@@ -2,7 +2,6 @@
 
 use super::super::ledger::{Closed, Intent, Outcome, Purpose, UnitLine};
 use super::super::{KEPT_MAX, SETTLE};
-use super::decide::next_owed;
 use super::{Action, HeldWhy, Look, Next, Task, Verdict, Want};
 use jiff::Timestamp;
 
@@ -65,6 +64,8 @@ fn after_close(task: &Task, ours: &UnitLine, open: &Intent, outcome: Outcome, se
                 Some(_) if acked && seen_before => HeldWhy::AckedUnseen,
                 Some(_) => HeldWhy::ThirdValue,
             };
+            // What is seen at another date than the run's says nothing of the line.
+            let seen = seen.filter(|_| open.purpose == Purpose::Target);
             Next::Finish(Verdict::Held { why, seen })
         }
         _ => Next::Look,
@@ -81,7 +82,8 @@ fn answers(open: &Intent, want: &Want) -> bool {
     open.purpose == Purpose::Target && open.target == want.units && open.effective_date == want.effective_date
 }
 
-/// The item with its intent closed. `last` tells of targets only: a correction is ours to make, not to report.
+/// The item with its intent closed. `last` tells of targets and of what stood in their way: a correction is ours to
+/// make, not to report; and what was taken back for a target must not hide what another run has written.
 pub(super) fn closed(mut ours: UnitLine, open: &Intent, outcome: Outcome, at: Timestamp) -> UnitLine {
     ours.open = None;
     let done = matches!(outcome, Outcome::Verified | Outcome::Applied);
@@ -92,8 +94,11 @@ pub(super) fn closed(mut ours: UnitLine, open: &Intent, outcome: Outcome, at: Ti
         ours.kept.drain(..surplus);
     }
     match open.purpose {
-        Purpose::Target => {
-            if !done {
+        Purpose::Levelling if done => ours.levelled_by = Some(open.run.clone()),
+        Purpose::Target | Purpose::Levelling => {
+            if done {
+                ours.levelled_by = None;
+            } else {
                 ours.owed = None;
             }
             ours.last = Some(Closed {
@@ -109,7 +114,7 @@ pub(super) fn closed(mut ours: UnitLine, open: &Intent, outcome: Outcome, at: Ti
             });
         }
         Purpose::Correction if done || matches!(outcome, Outcome::Held | Outcome::Refused) => {
-            ours.owed = ours.owed.filter(|_| done).and_then(|owed| next_owed(&ours, &owed));
+            ours.owed = None;
             if !done && let Some(last) = &mut ours.last {
                 last.outcome = Outcome::Held;
             }

@@ -4,6 +4,7 @@ use super::super::ledger::{Closed, Desired, Intent, Outcome, Owed, Purpose, Unit
 use super::super::{HEARD_TRIES_MAX, SEND_WINDOW, SETTLE, TRIES_MAX};
 use super::close::{closed, is_older};
 use super::{Action, Answer, HeldWhy, Look, Next, Order, State, Task, Verdict, Want};
+use crate::ids::RunId;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
@@ -28,25 +29,45 @@ pub(super) fn decide(task: &mut Task, look: &Look<'_>, expect: Option<u64>, ours
     };
     if units == task.want.units {
         let right = said.unwrap_or(Verdict::Unchanged { units });
-        // A run that computed an older target may still be under way: it must find out that it is older.
-        let record_it = look.others || task.want.pressed;
-        if record_it && is_older(&ours, &task.want) {
-            let record = UnitLine { desired: Some(desired(&task.want)), ..ours };
+        // A run that computed an older target may still be under way: it must find out that it is older. And what was
+        // taken back for this target needs nothing more.
+        let newer = (look.others || task.want.pressed) && is_older(&ours, &task.want);
+        if newer || ours.levelled_by.as_ref() == Some(&task.want.run) {
+            let wanted = if newer { Some(desired(&task.want)) } else { ours.desired.clone() };
+            let record = UnitLine { desired: wanted, levelled_by: None, ..ours };
             return task.put(expect, record, Next::Finish(right));
         }
         return task.finish(right);
     }
-    let owed = match next_kept(&ours, task.want.effective_date) {
-        None => None,
-        Some(date) => match (look.theirs)(date) {
-            Some(_) if task.want.onward => Some(Owed { date, units: task.want.units, tries: 0, onward: true }),
-            Some(units) => Some(Owed { date, units, tries: 0, onward: false }),
-            None => return task.finish(Verdict::Held { why: HeldWhy::Unreadable, seen: Some(units) }),
-        },
+    let Some(ahead) = ahead(&ours, look, task.want.effective_date) else {
+        return task.finish(Verdict::Held { why: HeldWhy::Unreadable, seen: Some(units) });
     };
-    let record = UnitLine { desired: Some(desired(&task.want)), owed, ..ours };
+    let wanted = Some(desired(&task.want));
+    if let Some((date, from, to)) = uneven(units, &ahead).filter(|_| task.want.onward) {
+        let record = UnitLine { desired: wanted, ..ours };
+        return intend(task, look, expect, record, Purpose::Levelling, (from, to, date));
+    }
+    let restored = ahead.first().filter(|_| !task.want.onward);
+    let owed = restored.map(|(date, units)| Owed { date: *date, units: *units, tries: 0 });
+    let record = UnitLine { desired: wanted, owed, ..ours };
     let (target, date) = (task.want.units, task.want.effective_date);
     intend(task, look, expect, record, Purpose::Target, (units, target, date))
+}
+
+/// Units at our own dates after `date`, in their order; none where some cannot be read.
+fn ahead(ours: &UnitLine, look: &Look<'_>, date: Date) -> Option<Vec<(Date, i64)>> {
+    let mut dates: Vec<Date> = ours.kept.iter().copied().filter(|kept| *kept > date).collect();
+    dates.sort_unstable();
+    dates.into_iter().map(|date| Some((date, (look.theirs)(date)?))).collect()
+}
+
+/// What has to be taken back before units change for good: the last of our own later dates at which they differ from
+/// those before it, with its units and those. From the last one back, units are at each date always such as were
+/// billed already; from the first, or after the change itself, they could be more, or less than none.
+fn uneven(units: i64, ahead: &[(Date, i64)]) -> Option<(Date, i64, i64)> {
+    let before = std::iter::once(units).chain(ahead.iter().map(|(_, units)| *units));
+    let steps = ahead.iter().zip(before).map(|((date, units), before)| (*date, *units, before));
+    steps.filter(|(_, units, before)| units != before).last()
 }
 
 /// What this run already did with the line, in an earlier invocation.
@@ -65,15 +86,20 @@ fn already_said(task: &Task, ours: &UnitLine) -> Option<Verdict> {
             Some(Verdict::Refused(last.heard.clone()))
         }
         Outcome::NotApplied if last.tries >= TRIES_MAX => {
-            Some(Verdict::Held { why: HeldWhy::Tries, seen: Some(last.units_before) })
+            let seen = Some(last.units_before).filter(|_| last.effective_date == task.want.effective_date);
+            Some(Verdict::Held { why: HeldWhy::Tries, seen })
         }
         Outcome::NotApplied | Outcome::NotSent => None,
     }
 }
 
-/// What a run's last intent on a line came to, where it came to an end: for a run that stops before asking again.
+/// What a run came to with a line, where it came to an end: for a run that stops before asking again.
 #[must_use]
-pub fn word_of(last: &Closed) -> Option<Verdict> {
+pub fn word_of(ours: &UnitLine, run: &RunId) -> Option<Verdict> {
+    if ours.levelled_by.as_ref() == Some(run) {
+        return Some(Verdict::Held { why: HeldWhy::Halfway, seen: None });
+    }
+    let last = ours.last.as_ref().filter(|last| last.run == *run)?;
     match last.outcome {
         Outcome::Verified | Outcome::Applied => {
             Some(Verdict::Changed { before: last.units_before, units: last.target, item: None })
@@ -89,8 +115,7 @@ fn correct(task: &mut Task, look: &Look<'_>, expect: Option<u64>, ours: UnitLine
     match (look.theirs)(owed.date) {
         None => task.finish(Verdict::Held { why: HeldWhy::Unreadable, seen: None }),
         Some(units) if units == owed.units => {
-            let owed = next_owed(&ours, &owed);
-            let record = UnitLine { owed, ..ours };
+            let record = UnitLine { owed: None, ..ours };
             task.put(expect, record, Next::Look)
         }
         Some(units) if owed.tries >= TRIES_MAX => {
@@ -108,17 +133,6 @@ fn correct(task: &mut Task, look: &Look<'_>, expect: Option<u64>, ours: UnitLine
 
 fn desired(want: &Want) -> Desired {
     Desired { units: want.units, effective_date: want.effective_date, cost: want.cost, seq: want.seq.clone() }
-}
-
-/// What is owed after this is done: where the target counts onward, the same at our next date.
-pub(super) fn next_owed(ours: &UnitLine, done: &Owed) -> Option<Owed> {
-    let date = next_kept(ours, done.date).filter(|_| done.onward)?;
-    Some(Owed { date, tries: 0, ..*done })
-}
-
-/// The first of our own dates after `date`: units there must not move with a change at `date`.
-fn next_kept(ours: &UnitLine, date: Date) -> Option<Date> {
-    ours.kept.iter().copied().filter(|kept| *kept > date).min()
 }
 
 fn intend(
@@ -188,5 +202,34 @@ pub(super) fn answered(task: &mut Task, v: u64, record: UnitLine, answer: Answer
             let record = closed(record, &open, Outcome::Refused, now);
             task.put(Some(v), record, Next::Finish(Verdict::Refused(Some(text))))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::civil::date;
+
+    /// What is taken back before units change for good, one after the other: the units at all dates after each.
+    fn levelled(units: &[i64]) -> Vec<Vec<i64>> {
+        let dates = [date(2027, 1, 1), date(2027, 2, 1), date(2027, 3, 1)];
+        let (mut units, mut all) = (units.to_vec(), Vec::new());
+        loop {
+            let ahead: Vec<_> = dates.into_iter().zip(units[1..].iter().copied()).collect();
+            let Some((at, from, to)) = uneven(units[0], &ahead) else { return all };
+            let first = 1 + dates.iter().position(|date| *date == at).unwrap();
+            assert_eq!(units[first], from);
+            units[first..].iter_mut().for_each(|units| *units += to - from);
+            all.push(units.clone());
+        }
+    }
+
+    #[test]
+    fn what_was_set_for_later_is_taken_back_from_the_last_date_and_never_leaves_what_was_billed() {
+        let none: [Vec<i64>; 0] = [];
+        assert_eq!(levelled(&[9, 9, 9, 9]), none);
+        assert_eq!(levelled(&[9, 5]), [[9, 9]]);
+        assert_eq!(levelled(&[9, 5, 9, 0]), [[9, 5, 9, 9], [9, 5, 5, 5], [9, 9, 9, 9]]);
+        assert_eq!(levelled(&[0, 7, 7, 3]), [[0, 7, 7, 7], [0, 0, 0, 0]]);
     }
 }

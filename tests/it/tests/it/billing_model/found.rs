@@ -108,3 +108,33 @@ async fn the_line_of_a_package_that_nobody_has_any_more_is_free_for_the_next_pac
     assert_eq!(town.pending().await, [] as [Value; 0]);
     assert_eq!(town.lines().len(), 1);
 }
+
+#[tokio::test]
+async fn a_swap_counts_today_whatever_was_planned_for_later() {
+    let town = billed().await;
+    tell(&town, "c2", (Some("p1"), Some("p1")), Some(3)).await;
+    sync(&town, "package_changes").await;
+    assert_eq!(units(&town, 0).await, (8, 3), "a reduction, from next month on");
+    town.map("p1", town.items[2], "package", json!({})).await.assert_status(200);
+    sync(&town, "package_changes").await;
+    assert_eq!((units(&town, 0).await, units(&town, 2).await), ((0, 0), (3, 3)));
+    assert_eq!(town.pending().await, [] as [Value; 0]);
+    let values: Vec<i64> = town.world.sim.adjustments().iter().map(|done| done.units_after).collect();
+    assert!(values.iter().all(|units| [0, 3, 8].contains(units)), "{values:?}");
+}
+
+#[tokio::test]
+async fn a_counted_package_that_is_back_before_its_end_goes_on() {
+    let town = billed().await;
+    town.map("p2", town.items[1], "usage", json!({})).await.assert_status(200);
+    let path = format!("/v1/usage/{}/{}/p2", town.world.partner, town.clients[0].account);
+    let counted = json!({"active": 7, "as_of": town.world.clock.now()});
+    town.back_end().put(&path, counted).await.assert_status(200);
+    for (id, to) in [("c2", Some("p2")), ("c3", None), ("c4", Some("p2"))] {
+        let from = to.is_none().then_some("p2");
+        tell(&town, id, (from, to), to.map(|_| 1)).await;
+        sync(&town, "package_changes").await;
+        assert_eq!(units(&town, 1).await, (7, if to.is_some() { 7 } else { 0 }), "{id}");
+    }
+    assert_eq!(town.pending().await, [] as [Value; 0]);
+}
