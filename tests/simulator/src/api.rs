@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::auth::{self, SERVICE};
+use crate::behaviour;
 use crate::faults::{self, FaultKind};
 use crate::limits::{over_the_hour, thread_limit, threshold_answer};
 use crate::metadata;
@@ -171,6 +172,7 @@ impl Handler<'_> {
             Call::Child(entity, parent, id) => Ok(item(tenant, entity, Some(parent), id)),
             Call::Children(entity, parent) if is_get => Ok(query::children(tenant, entity, parent)),
             Call::Children(entity, parent) => write::write(tenant, entity, Some(parent), request),
+            Call::InvoicePdf(_, id) => Ok(behaviour::pdf(tenant, id).unwrap_or_else(|| missing_item(tenant))),
             Call::Root(entity) => write::write(tenant, entity, None, request),
             Call::Zone | Call::Versions | Call::Threshold => Ok(metadata::versions()),
         }
@@ -219,8 +221,14 @@ fn item(tenant: &Tenant, entity: &crate::schema::Entity, parent: Option<i64>, id
             let items = crate::show::items(tenant, entity, &[&row], None);
             Response::json(200, &json!({ "item": items.into_iter().next() }))
         }
-        None if tenant.switches.missing_item == MissingItem::NullItem => Response::json(200, &json!({ "item": null })),
-        None => Refusal::not_found().response(),
+        None => missing_item(tenant),
+    }
+}
+
+fn missing_item(tenant: &Tenant) -> Response {
+    match tenant.switches.missing_item {
+        MissingItem::NullItem => Response::json(200, &json!({ "item": null })),
+        MissingItem::NotFound => Refusal::not_found().response(),
     }
 }
 

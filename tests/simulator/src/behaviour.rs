@@ -2,7 +2,10 @@
 
 mod contacts;
 mod contracts;
+mod invoices;
 mod lines;
+
+use serde_json::{Map, Value};
 
 use crate::adjust::family_of_lines;
 use crate::refusal::Refusal;
@@ -11,6 +14,7 @@ use crate::state::Tenant;
 use crate::table::Row;
 
 pub(crate) use contracts::{end as end_contract, renew};
+pub(crate) use invoices::{follow_lines, pdf, price_line};
 
 /// Completes a new row before it is checked.
 pub(crate) fn before_create(tenant: &Tenant, entity: &Entity, row: &mut Row) -> Result<(), Refusal> {
@@ -36,6 +40,20 @@ pub(crate) fn after_create(tenant: &mut Tenant, entity: &Entity, id: i64) -> Res
     match family_of_lines(entity) {
         Some(family) => lines::after_create(tenant, family, id),
         None => Ok(()),
+    }
+}
+
+/// Checks what a body changes in a row; `whole` is a `PUT`.
+pub(crate) fn before_update(
+    tenant: &Tenant,
+    entity: &Entity,
+    rows: (&mut Row, &Row),
+    body: &Map<String, Value>,
+    whole: bool,
+) -> Result<(), Refusal> {
+    match entity.def.plural {
+        "Invoices" | "BillingItems" => invoices::before_update(tenant, entity, rows, (body, whole)),
+        _ => Ok(()),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a person does in Autotask's user interface, behind the API's back.
 
+mod invoices;
+
 use jiff::civil::Date;
 
 use crate::adjust;
@@ -9,6 +11,8 @@ use crate::rows::gone;
 use crate::sim::{Simulator, SimulatorError};
 use crate::state::Tenant;
 use crate::units;
+
+pub use invoices::MadeInvoice;
 
 impl Simulator {
     /// Renews a contract; `start` is by default the day after its end. See [`Simulator::renew_until`].

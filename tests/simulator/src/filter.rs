@@ -262,6 +262,21 @@ impl Node {
             _ => None,
         })
     }
+
+    /// The least that the integer field at `at` can hold, if the filter says so at its top.
+    pub(crate) fn at_least(&self, at: usize) -> Option<i64> {
+        let Node::All(nodes) = self else { return None };
+        let least = nodes.iter().filter_map(|node| match node {
+            Node::Test(Test { subject: Subject::Field(field), check }) if *field == at => match check {
+                Check::Compare(Comparison::Gt, Scalar::Int(number)) => Some(number.saturating_add(1)),
+                Check::Compare(Comparison::Gte, Scalar::Int(number)) => Some(*number),
+                _ => None,
+            },
+            Node::All(_) => node.at_least(at),
+            _ => None,
+        });
+        least.max()
+    }
 }
 
 impl Test {

@@ -1,5 +1,7 @@
 //! The routes under `/_sim`: what a test asks the simulator about, and does to it.
 
+mod invoices;
+
 use http::Method;
 use jiff::civil::Date;
 use serde::de::DeserializeOwned;
@@ -132,6 +134,7 @@ fn databases(simulator: &Simulator, request: &WireRequest, rest: &[&str]) -> Ans
         (&Method::POST, [ci, deed @ ("renew" | "end" | "post" | "adjust"), of @ ..]) => {
             by_hand(simulator, request, number(ci)?, deed, of)
         }
+        (&Method::POST, [ci, "invoice", rest @ ..]) => invoices::answer(simulator, request, number(ci)?, rest),
         (&Method::POST, [ci, entity]) => {
             let rows = match read(request)? {
                 Value::Array(rows) => rows,

@@ -35,6 +35,7 @@ mod wire;
 mod write;
 
 pub use api::GET_URL_MAX;
+pub use by_hand::MadeInvoice;
 pub use clock::{Clock, ManualClock};
 pub use faults::{ActiveFault, BadPage, Fault, FaultKind, Match};
 pub use filter::OR_CONDITIONS_MAX;
@@ -44,7 +45,7 @@ pub use sim::{Options, Simulator, SimulatorError};
 pub use spec::{Access, Database, DatabaseSpec, HOURLY_THRESHOLD, LOCKED_AFTER, Level, PAGE_SIZE_MAX, Permissions};
 pub use state::{AppliedAdjustment, LoggedRequest};
 pub use switches::{
-    Allow, CreatedLineUnits, DateValues, FutureRows, HourlyCap, MaxRecordsCapital, MissingItem, PeriodStart,
-    PeriodTypeForm, RenewedPoints, Switches, UserAccessForm,
+    Allow, Clearing, CreatedLineUnits, DateValues, FutureRows, HourlyCap, InvoiceTotal, MaxRecordsCapital, MissingItem,
+    PdfForm, PeriodStart, PeriodTypeForm, RenewedPoints, Switches, Unwritable, UserAccessForm,
 };
 pub use wire::{Answer, Outcome, Response, WireRequest};

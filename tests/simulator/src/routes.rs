@@ -24,6 +24,7 @@ pub(crate) enum Call {
     UserDefinedFields(&'static Entity),
     Children(&'static Entity, i64),
     Child(&'static Entity, i64, i64),
+    InvoicePdf(&'static Entity, i64),
 }
 
 impl Call {
@@ -41,7 +42,8 @@ impl Call {
             | Call::Fields(entity)
             | Call::UserDefinedFields(entity)
             | Call::Children(entity, _)
-            | Call::Child(entity, ..) => Some(entity.def.plural),
+            | Call::Child(entity, ..)
+            | Call::InvoicePdf(entity, _) => Some(entity.def.plural),
         }
     }
 }
@@ -192,6 +194,7 @@ fn of_entity(rest: &[&str], child: bool) -> Maker {
         (["entityInformation"], _) => |entity, _| Call::Information(known(entity)),
         (["entityInformation", "fields"], _) => |entity, _| Call::Fields(known(entity)),
         (["entityInformation", _], _) => |entity, _| Call::UserDefinedFields(known(entity)),
+        ([_, "InvoicePdf"], false) => |entity, numbers| Call::InvoicePdf(known(entity), numbers[0]),
         ([], false) => |entity, _| Call::Root(known(entity)),
         ([], true) => |entity, numbers| Call::Children(known(entity), numbers[0]),
         (_, false) => |entity, numbers| Call::Item(known(entity), numbers[0]),

@@ -52,7 +52,7 @@ pub(crate) fn gone(entity: &Entity, id: i64) -> SimulatorError {
     SimulatorError(format!("there is no {} {id}", entity.def.name))
 }
 
-fn merge(entity: &Entity, row: &mut Row, fields: &Value) -> Result<(), SimulatorError> {
+pub(crate) fn merge(entity: &Entity, row: &mut Row, fields: &Value) -> Result<(), SimulatorError> {
     let fields = fields.as_object().ok_or_else(|| SimulatorError("a row is a JSON object".to_owned()))?;
     for name in fields.keys() {
         let known = entity.field(name).is_some() || name.eq_ignore_ascii_case("userDefinedFields");

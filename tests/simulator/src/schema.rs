@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 use crate::cell::Kind;
-use crate::tables::{ENTITIES, EntityDef, PICKLISTS, Pick};
+use crate::tables::{self, EntityDef, PICKLISTS, Pick};
 
 /// Every path and its verbs, as the vendor's Swagger lists them.
 pub const OPERATIONS: &str = include_str!("../../fixtures/autotask/operations.tsv");
@@ -103,7 +103,7 @@ fn build() -> Catalogue {
     let models: BTreeMap<String, BTreeMap<String, Value>> =
         serde_json::from_str(MODELS).expect("models.json is part of this crate and is valid");
     let entities: Vec<Entity> =
-        ENTITIES.iter().enumerate().map(|(id, def)| entity(id, def, &models[def.name])).collect();
+        tables::entities().enumerate().map(|(id, def)| entity(id, def, &models[def.name])).collect();
     let operations = OPERATIONS
         .lines()
         .filter(|line| !line.starts_with('#'))
@@ -124,12 +124,12 @@ fn is_served(path: &str) -> bool {
     }
     let segments: Vec<&str> = path.trim_start_matches("/V1.0/").split('/').collect();
     match segments.as_slice() {
-        [root, "{parentId}", segment, ..] => ENTITIES
-            .iter()
+        [root, "{parentId}", segment, ..] => tables::entities()
             .any(|def| def.child.as_ref().is_some_and(|child| child.parent == *root && child.segment == *segment)),
+        ["Invoices", "{id}", "InvoicePdf"] => true,
         // `Companies/{id}/invoiceSettings` is an entity of its own, not yet here.
         [_, "{id}", _, ..] => false,
-        [root, ..] => ENTITIES.iter().any(|def| def.plural == *root),
+        [root, ..] => tables::entities().any(|def| def.plural == *root),
         [] => false,
     }
 }
@@ -182,7 +182,7 @@ fn field(def: &'static EntityDef, name: String, model_type: &str) -> Field {
     Field {
         kind,
         required: named(def.required),
-        read_only: name == "id" || named(def.read_only),
+        read_only: name == "id" || named(def.read_only) || !(def.writable.is_empty() || named(def.writable)),
         fixed: named(def.fixed),
         queryable: !named(def.not_queryable),
         cost: named(def.costs),
@@ -214,6 +214,7 @@ mod tests {
                 def.required,
                 def.not_queryable,
                 def.read_only,
+                def.writable,
                 def.fixed,
                 def.dates,
                 def.costs,

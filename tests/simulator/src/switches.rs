@@ -38,6 +38,16 @@ pub struct Switches {
     pub user_access: UserAccessForm,
     /// Which contract of a renewal names the other in `renewedContractID`.
     pub renewed_points: RenewedPoints,
+    /// A `PATCH` that sets an invoice's `paidDate` to null.
+    pub clear_paid_date_patch: Clearing,
+    /// A `PUT` of an invoice without `paidDate`.
+    pub clear_paid_date_put: Clearing,
+    /// What becomes of fields of invoices and billing items that cannot be written.
+    pub unwritable_fields: Unwritable,
+    /// Whether `invoiceTotal` holds the taxes. It counts when totals follow their lines.
+    pub invoice_total: InvoiceTotal,
+    /// What `Invoices/{id}/InvoicePdf` answers.
+    pub invoice_pdf: PdfForm,
 }
 
 impl Default for Switches {
@@ -58,6 +68,11 @@ impl Default for Switches {
             period_start: PeriodStart::ContractStart,
             user_access: UserAccessForm::Number,
             renewed_points: RenewedPoints::OldToNew,
+            clear_paid_date_patch: Clearing::Accepted,
+            clear_paid_date_put: Clearing::Accepted,
+            unwritable_fields: Unwritable::Ignored,
+            invoice_total: InvoiceTotal::WithTax,
+            invoice_pdf: PdfForm::Whole,
         }
     }
 }
@@ -175,6 +190,56 @@ pub enum RenewedPoints {
     OldToNew,
     /// The new one names the one that it renews.
     NewToOld,
+}
+
+/// What becomes of a field that is cleared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Clearing {
+    /// It is null afterwards.
+    Accepted,
+    /// 200, and it holds what it held.
+    Ignored,
+    /// 500 with a text.
+    Refused,
+}
+
+/// What becomes of fields that cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unwritable {
+    /// They stay as they are, the others are written.
+    Ignored,
+    /// 500 with a text, if the body has another value.
+    Refused,
+}
+
+/// What `invoiceTotal` is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InvoiceTotal {
+    /// The lines and `totalTaxValue`.
+    WithTax,
+    /// The lines.
+    WithoutTax,
+}
+
+/// How an invoice's PDF is answered. For delays and other statuses there are faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PdfForm {
+    /// A small PDF.
+    Whole,
+    /// The same, its base64 with the escapes that .NET can write.
+    Escaped,
+    /// A web page called a PDF.
+    NotPdf,
+    /// A `fileSize` that is not the file's.
+    WrongSize,
+    /// 8,000,000 bytes.
+    TooBig,
+    /// `data` that is no base64.
+    NoBase64,
 }
 
 /// The JSON type of `userAccessFor…`.

@@ -1,6 +1,10 @@
 //! The entities, one table row each. Names and types of the fields come from the vendor's models,
 //! verbs from its list of operations; what stands here is what neither tells.
 
+mod billed;
+
+pub(crate) use billed::{CHARGE_ITEM, DUE_DAYS, NET_30, RECURRING_ITEM};
+
 /// One entity: how it is reached and what its fields demand.
 #[derive(Debug)]
 pub(crate) struct EntityDef {
@@ -22,6 +26,8 @@ pub(crate) struct EntityDef {
     pub(crate) not_queryable: &'static [&'static str],
     /// Never written through the API.
     pub(crate) read_only: &'static [&'static str],
+    /// The only fields that are written through the API, where they are few.
+    pub(crate) writable: &'static [&'static str],
     /// Written on create only.
     pub(crate) fixed: &'static [&'static str],
     /// Date-times whose time is dropped.
@@ -62,6 +68,7 @@ const PLAIN: EntityDef = EntityDef {
     references: &[],
     not_queryable: &[],
     read_only: &[],
+    writable: &[],
     fixed: &[],
     dates: &[],
     costs: &[],
@@ -135,6 +142,20 @@ pub(crate) const PICKLISTS: &[(&str, &[Pick])] = &[
     ("billingType", &[(1, "", "One-Time"), (2, "", "Recurring")]),
     ("priceCostMethod", &[(1, "", "No automatic updates"), (2, "", "Update cost"), (3, "", "Update price")]),
     ("invoiceMethod", &[(1, "", "E-mail"), (2, "", "Print")]),
+    (
+        "paymentTerm",
+        &[(1, "", "Due on receipt"), (2, "", "Net 15 days"), (NET_30, "", "Net 30 days"), (4, "", "Net 60 days")],
+    ),
+    (
+        "billingItemType",
+        &[
+            (1, "", "Labor"),
+            (2, "", "Labor Adjustment"),
+            (3, "", "Expense"),
+            (CHARGE_ITEM, "", "Charge"),
+            (RECURRING_ITEM, "", "Recurring Contract Service"),
+        ],
+    ),
     ("licenseType", &[(1, "", "Professional"), (7, "", "API User (API-only)")]),
 ];
 
@@ -144,7 +165,11 @@ pub(crate) const RECURRING_SERVICE: i64 = 7;
 pub(crate) const RECURRING_CODE: i64 = 5;
 
 /// The entities that the simulator knows.
-pub(crate) const ENTITIES: &[EntityDef] = &[
+pub(crate) fn entities() -> impl Iterator<Item = &'static EntityDef> {
+    ENTITIES.iter().chain(billed::ENTITIES)
+}
+
+const ENTITIES: &[EntityDef] = &[
     EntityDef {
         name: "Company",
         plural: "Companies",

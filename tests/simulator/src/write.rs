@@ -119,6 +119,7 @@ fn update(
         }
     }
     take_over(tenant, entity, &mut row, body, |field| !field.read_only)?;
+    behaviour::before_update(tenant, entity, (&mut row, &before), body, whole)?;
     for (at, field) in entity.fields.iter().enumerate().filter(|(_, field)| field.fixed) {
         if row.cells[at] != before.cells[at] {
             return Err(Refusal::invalid(format!("{} cannot be updated.", field.name)));

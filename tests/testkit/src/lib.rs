@@ -4,6 +4,7 @@
 mod api;
 mod build;
 mod catalogue;
+mod invoices;
 mod lines;
 mod logs;
 mod transport;
@@ -12,6 +13,7 @@ mod world;
 pub use api::{Api, Reply};
 pub use build::{Builder, INTEGRATION_CODE, SECRET, SUPPORT, USERNAME};
 pub use catalogue::Client;
+pub use invoices::Invoice;
 pub use lines::{Line, PACKAGE};
 pub use logs::Logs;
 pub use transport::SimulatorTransport;

@@ -60,3 +60,37 @@ async fn lines_of_a_contract_are_told_with_their_units_and_what_they_hold() {
     assert_eq!(world.rows("ServiceBundleServices").len(), 2);
     assert_eq!(world.row("Products", product)["sku"], json!("TR-1"));
 }
+
+#[tokio::test]
+async fn invoices_are_made_and_changed_as_people_do_it() {
+    let world = world().await;
+    let company = world.company("Blue Kite");
+    let first = world.invoice(company, &[("Seats", 3, "12.50"), ("Setup", 1, "100")]);
+    let second = world.invoice_with(company, json!({"invoiceNumber": "A-2", "invoiceDateTime": "2026-10-01"}));
+    assert_eq!((first.number.clone(), second.number.as_str()), (format!("INV-{}", first.id), "A-2"));
+    let shown = |id: i64, field: &str| world.row("Invoices", id)[field].clone();
+    assert_eq!([shown(first.id, "invoiceTotal"), shown(second.id, "invoiceTotal")], [json!(137.5), json!(0.0)]);
+    assert_eq!(shown(second.id, "dueDate"), json!("2026-10-31T00:00:00Z"));
+
+    let line = world.add_invoice_line(first.id, ("Travel", 2, "0.50"));
+    world.remove_invoice_line(first.lines[1]);
+    assert_eq!(shown(first.id, "invoiceTotal"), json!(38.5));
+    assert_eq!(world.row("BillingItems", line)["invoiceID"], json!(first.id));
+    world.pay_in_autotask(first.id, date(2026, 11, 19));
+    assert_eq!(world.paid_there(first.id), Some(date(2026, 11, 19)));
+    world.unpay_in_autotask(first.id);
+    assert_eq!(world.paid_there(first.id), None);
+    world.invoice_due_on(first.id, date(2026, 12, 24));
+    world.renumber_invoice(first.id, "A-2");
+    world.void_invoice(first.id);
+    assert_eq!(shown(first.id, "dueDate"), json!("2026-12-24T00:00:00Z"));
+    assert_eq!([shown(first.id, "invoiceNumber"), shown(first.id, "isVoided")], [json!("A-2"), json!(true)]);
+    world.delete_invoice(second.id);
+    assert_eq!(world.rows("Invoices").len(), 1);
+
+    let many = world.many_invoices(3, 7, 2);
+    assert_eq!((many.len(), world.rows("Invoices").len(), world.rows("BillingItems").len()), (7, 8, 2 + 14));
+    let companies: std::collections::BTreeSet<_> = many.iter().map(|id| shown(*id, "companyID").to_string()).collect();
+    assert_eq!(companies.len(), 3);
+    assert!(world.sim.requests().is_empty(), "none of it went through the API");
+}

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use ::simulator::{
-    Access, Allow, BadPage, Clock, CreatedLineUnits, Database, DatabaseSpec, DateValues, Fault, FaultKind, FutureRows,
-    HourlyCap, LoggedRequest, ManualClock, Match, MaxRecordsCapital, MissingItem, Options, Outcome, PeriodTypeForm,
-    Permissions, RenewedPoints, Response, Simulator, WireRequest, seed,
+    Access, Allow, BadPage, Clearing, Clock, CreatedLineUnits, Database, DatabaseSpec, DateValues, Fault, FaultKind,
+    FutureRows, HourlyCap, InvoiceTotal, LoggedRequest, MadeInvoice, ManualClock, Match, MaxRecordsCapital,
+    MissingItem, Options, Outcome, PdfForm, PeriodTypeForm, Permissions, RenewedPoints, Response, Simulator,
+    Unwritable, WireRequest, seed,
 };
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
@@ -16,6 +17,7 @@ mod by_hand;
 mod client;
 mod conformance;
 mod faults;
+mod invoices;
 mod kept;
 mod lines;
 mod reading;
@@ -114,6 +116,17 @@ impl World {
         let line =
             self.insert("ContractServices", json!({ "contractID": contract, "serviceID": service, "units": units }));
         Line { contract, service, line }
+    }
+
+    /// An invoice of a company of its own, made by a person: `(itemName, quantity, rate)` and no tax.
+    fn invoice(&self, lines: &[(&str, &str, &str)]) -> MadeInvoice {
+        let company = self.company("Alpha");
+        let lines: Vec<Value> = lines
+            .iter()
+            .map(|(name, quantity, rate)| json!({ "itemName": name, "quantity": quantity, "rate": rate }))
+            .collect();
+        let invoice = json!({ "companyID": company, "lines": lines });
+        self.simulator.make_invoices(self.database.ci, &[invoice]).unwrap().remove(0)
     }
 
     /// `start..end units` for each units row of a line, in order.

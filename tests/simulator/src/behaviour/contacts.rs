@@ -5,6 +5,7 @@ use crate::refusal::Refusal;
 use crate::schema::Entity;
 use crate::state::Tenant;
 use crate::table::Row;
+use crate::write::stamp;
 
 /// A new primary contact takes the place of the old one. (Not confirmed for the real API.)
 pub(super) fn keep_one_primary(tenant: &mut Tenant, entity: &Entity, id: i64) {
@@ -22,6 +23,7 @@ pub(super) fn keep_one_primary(tenant: &mut Tenant, entity: &Entity, id: i64) {
         .collect();
     for mut other in others {
         other.set(entity, "primaryContact", Cell::Bool(false));
+        stamp(tenant, entity, &mut other, entity.def.touched);
         tenant.put(entity, other);
     }
 }

@@ -5,6 +5,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::invoices::{self, DemoInvoices};
 use super::names::{COMPANIES, PEOPLE};
 use crate::sim::{Simulator, SimulatorError};
 
@@ -50,6 +51,8 @@ pub struct DemoMsp {
     pub product_with_service: i64,
     /// A product with the vendor's billing code and the name of no service.
     pub product_without_service: i64,
+    /// What was invoiced.
+    pub invoices: DemoInvoices,
 }
 
 /// Where an account is billed in truth.
@@ -73,6 +76,8 @@ const TWINS: usize = 5;
 const RENEWED: usize = 2;
 const BILLED: usize = 7;
 const WITHOUT_ACCOUNT: usize = 35;
+/// A client that is billed by the hour only.
+const ONLY_HOURS: usize = 36;
 const INACTIVE: usize = 37;
 const VENDOR: usize = 39;
 
@@ -80,7 +85,8 @@ const VENDOR: usize = 39;
 const SPARE: &str = "Phishing Simulation (per user)";
 
 /// Fills a database for a demo on `today`: 40 companies, contacts, contracts of several types,
-/// services, bundles, products, units rows from January of this year to December of the next.
+/// services, bundles, products, units rows from January of this year to December of the next, and the
+/// invoices of this month and the two before it.
 pub fn demo_msp(simulator: &Simulator, ci: u64, today: Date) -> Result<DemoMsp, SimulatorError> {
     let seeder = Seeder { simulator, ci, today };
     let companies = seeder.companies()?;
@@ -92,7 +98,8 @@ pub fn demo_msp(simulator: &Simulator, ci: u64, today: Date) -> Result<DemoMsp, 
     seeder.post_past_periods()?;
     let renewed = seeder.renew(contracts[RENEWED])?;
     seeder.post(lines[BILLED], today.first_of_month().saturating_add(1.month()))?;
-    seeder.report(&companies, &contracts, &lines, &catalogue, renewed)
+    let invoices = invoices::seed(simulator, ci, today, companies[ONLY_HOURS])?;
+    seeder.report(&companies, &contracts, &lines, &catalogue, (renewed, invoices))
 }
 
 struct Seeder<'a> {
@@ -343,7 +350,7 @@ impl Seeder<'_> {
         contracts: &[i64],
         lines: &[i64],
         catalogue: &Catalogue,
-        renewed: (i64, i64),
+        (renewed, invoices): ((i64, i64), DemoInvoices),
     ) -> Result<DemoMsp, SimulatorError> {
         let services = self.simulator.rows(self.ci, "ContractServices")?;
         let successor = services
@@ -383,6 +390,7 @@ impl Seeder<'_> {
             spare_services: catalogue.spare.clone(),
             product_with_service: catalogue.product_with_service,
             product_without_service: catalogue.product_without_service,
+            invoices,
         })
     }
 }
