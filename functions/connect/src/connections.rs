@@ -40,7 +40,7 @@ pub(crate) struct ConnectBody {
     filters: Option<Value>,
     /// Jobs to switch on; the profile's if left out.
     features: Option<Vec<String>>,
-    /// `seat_count` (default) or `package_billing`: defaults in one choice.
+    /// `seat_count` (default), `package_billing` or `invoices`: defaults in one choice.
     profile: Option<String>,
 }
 

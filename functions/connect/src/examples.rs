@@ -56,6 +56,7 @@ pub(crate) fn settings() -> Value {
         },
         "create_missing_lines": true, "initial_sync_gate": "in_use", "second_approver": false, "renewal": "propose",
         "renewal_notice_days": 30,
+        "lookback_days": 7,
         "topologies": {"many_accounts_per_company": "off", "contract_per_package": false},
         "company_scope": {"types": ["Customer"], "active": true},
         "automap": {"email": true, "exact_name": false},

@@ -165,6 +165,9 @@ pub(crate) struct SettingsView {
     /// How long before a mapped contract's end it is told, 1 to 180 days.
     #[schema(example = 30)]
     renewal_notice_days: i64,
+    /// By how much a fetch of new invoices looks back before what it has already seen, in days, 1 to 60.
+    #[schema(example = 7)]
+    lookback_days: i64,
     topologies: TopologiesView,
     company_scope: CompanyScopeView,
     automap: AutomapView,
@@ -221,6 +224,7 @@ impl From<PatchedSettings> for SettingsView {
             second_approver: s.second_approver,
             renewal: s.renewal,
             renewal_notice_days: s.renewal_notice_days,
+            lookback_days: s.lookback_days,
             topologies: TopologiesView {
                 many_accounts_per_company: s.topologies.many_accounts_per_company,
                 contract_per_package: s.topologies.contract_per_package,

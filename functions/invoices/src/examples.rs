@@ -27,3 +27,24 @@ pub(crate) fn lines() -> Value {
         "next_cursor": null,
     })
 }
+
+pub(crate) fn sync_status() -> Value {
+    let counts = json!({
+        "customers_seen": 3, "customers_changed": 1, "invoices_seen": 12, "invoices_created": 12,
+        "invoices_changed": 0, "invoices_missing": 0, "invoices_hidden": 0, "lines": 96, "unreadable": 0,
+        "autotask_calls": 4,
+    });
+    let never = json!({
+        "last_state": null, "last_started_at": null, "last_ended_at": null, "last_counts": null,
+        "last_problem": null, "next_at": null, "next_manual_at": null,
+    });
+    json!({
+        "state": "idle", "checkpoint": "2026-11-20T10:07:00Z", "running": null, "import": never,
+        "new": {
+            "last_state": "done", "last_started_at": "2026-11-20T10:07:00Z",
+            "last_ended_at": "2026-11-20T10:07:03Z", "last_counts": counts, "last_problem": null,
+            "next_at": "2026-11-20T11:07:00Z", "next_manual_at": null,
+        },
+        "open": never, "pdfs_waiting": 0,
+    })
+}

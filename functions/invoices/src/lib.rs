@@ -3,8 +3,10 @@
 mod examples;
 mod invoices;
 mod lines;
+mod sync;
 mod views;
 
+use domain::Role;
 use runtime::App;
 use runtime::edge::ApiError;
 use utoipa_axum::router::OpenApiRouter;
@@ -17,7 +19,13 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(invoices::list_invoices))
         .routes(routes!(invoices::get_invoice))
         .routes(routes!(lines::list_lines))
+        .routes(routes!(sync::get_sync_status))
+        .routes(routes!(sync::fetch_new))
+        .routes(routes!(sync::fetch_unpaid))
 }
+
+/// Who may start fetches and change what is kept.
+const BILLERS: &[Role] = &[Role::PartnerAdmin, Role::PartnerBilling];
 
 /// A cursor that was given to another list, or to this one with other filters.
 fn foreign_cursor() -> ApiError {

@@ -86,13 +86,13 @@ pub(crate) struct InvoiceView {
 }
 
 impl InvoiceView {
-    pub(crate) fn of(invoice: &Invoice, reference: InvoiceReference) -> Self {
+    pub(crate) fn of(invoice: &Invoice, reference: InvoiceReference, number_clash: bool) -> Self {
         let outstanding = invoice.outstanding();
         Self {
             autotask_id: invoice.id,
             reference: invoice.reference(reference),
             number: invoice.number.clone(),
-            number_clash: invoice.number_clash,
+            number_clash,
             status: invoice.status.as_str(),
             company_id: invoice.company,
             date: invoice.date,

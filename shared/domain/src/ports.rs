@@ -181,6 +181,8 @@ pub enum QueueName {
     SeatSync,
     /// Work of the mapper: auto-map and CSV import runs.
     Map,
+    /// Fetches of invoices.
+    InvoiceFetch,
 }
 
 /// Longest delay that a queue takes, SQS's own bound.

@@ -113,6 +113,13 @@ codes! {
     AutoSyncOff = "auto_sync_off": "Automatic billing sync is off.", "The change is recorded and not pushed.", "Use Sync now, or switch automatic sync on.";
     Superseded = "superseded": "Another run has a newer word on this line: a later count or change, a decision, or an undo.", "The line has what the newer word says.", "Nothing.";
     RunNotWritable = "run_not_writable": "The run is not in a state that allows this.", "Nothing was changed.", "Look at the run's state.";
+    // Invoices and payments
+    FeatureOff = "feature_off": "This feature is off for the connection.", "Nothing was done.", "Switch the feature on in the connection's settings.";
+    RateLimitedManual = "rate_limited_manual": "This button was pressed a short while ago.", "Nothing was started; the hourly and the daily fetch go on by themselves.", "Press it again at the time that the answer names.";
+    SecondaryNoManual = "secondary_no_manual": "Only a primary integration can be fetched by hand.", "Nothing was started; the hourly and the daily fetch go on by themselves.", "Wait for the next fetch, or make Autotask the primary integration in the settings.";
+    InvoiceTotalMismatch = "invoice_total_mismatch": "The invoice's lines and tax do not come to its total.", "The invoice is kept with Autotask's total; compare it before it is paid.", "Look at the invoice in Autotask, then fetch it again.";
+    InvoiceNumberClash = "invoice_number_clash": "Several invoices carry the same number.", "Each is kept under its Autotask id; whoever goes by the number may take one for the other.", "Renumber one of them in Autotask, or set the invoice reference to the Autotask id.";
+    InvoiceMissingUpstream = "invoice_missing_upstream": "Autotask no longer returns this invoice.", "It is not archived here by that, and no longer updated.", "If it was deleted in Autotask, archive it here by hand; if not, check the API user's right to see invoices.";
     // Platform
     Throttled = "throttled": "Our share of Autotask's limits is used up right now.", "Nothing was changed by this call; scheduled work goes on by itself when there is room again.", "Try again when the answer says so. If it happens often, raise the share in the settings.";
     NeedsRelink = "needs_relink": "The connection needs new credentials.", "Everything of this connection is paused; mappings are kept.", "Enter new credentials.";

@@ -221,10 +221,14 @@ pub enum Collection {
     InvoiceLines(PartnerId, ConnectionId, i64, String),
     /// A connection's open invoices, by Autotask's id.
     OpenInvoices(PartnerId, ConnectionId),
+    /// Those whose id is above the first and not above the second.
+    OpenInvoicesBetween(PartnerId, ConnectionId, i64, i64),
     /// A connection's PDFs that are still to be fetched, by invoice.
     PdfsDue(PartnerId, ConnectionId),
     /// A connection's customers, by Autotask's id.
     Customers(PartnerId, ConnectionId),
+    /// Those whose id is above the first and not above the second.
+    CustomersBetween(PartnerId, ConnectionId, i64, i64),
     /// A connection's fetches of invoices, oldest first.
     Fetches(PartnerId, ConnectionId),
     /// What is to be told Autotask of payments at or before a time, over all partners; eventual. One shard of
@@ -307,8 +311,10 @@ impl Collection {
             | Collection::InvoicesOfCompany(p, ..)
             | Collection::InvoiceLines(p, ..)
             | Collection::OpenInvoices(p, _)
+            | Collection::OpenInvoicesBetween(p, ..)
             | Collection::PdfsDue(p, _)
             | Collection::Customers(p, _)
+            | Collection::CustomersBetween(p, ..)
             | Collection::Fetches(p, _)
             | Collection::Issues(p, _)
             | Collection::Audit(p, ..)

@@ -124,6 +124,7 @@ impl Settings {
         let queues = [
             queue(&mut env, "SEAT_SYNC_QUEUE_URL", QueueName::SeatSync),
             queue(&mut env, "MAP_QUEUE_URL", QueueName::Map),
+            queue(&mut env, "INVOICE_FETCH_QUEUE_URL", QueueName::InvoiceFetch),
         ];
         let config = env.config(needs);
         let table = env.needed(needs.table, "TABLE_NAME");

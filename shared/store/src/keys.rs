@@ -36,6 +36,8 @@ pub enum Sort {
     Prefix(Cow<'static, str>),
     /// Those below this, exclusively.
     Below(String),
+    /// Those from the first to the second, both included.
+    Between(String, String),
 }
 
 /// Where a collection stands.
@@ -57,6 +59,7 @@ impl Range {
             Sort::All => true,
             Sort::Prefix(prefix) => sk.starts_with(&**prefix),
             Sort::Below(end) => sk < end.as_str(),
+            Sort::Between(from, to) => (from.as_str()..=to.as_str()).contains(&sk),
         }
     }
 }
@@ -166,6 +169,10 @@ pub fn range(of: &Collection) -> Range {
             (under_connection(p, c, &format!("invoice#{id}")), Sort::Prefix(prefix.into()))
         }
         Collection::OpenInvoices(p, c) => (under_connection(p, c, "open-invoices"), Sort::All),
+        Collection::OpenInvoicesBetween(p, c, above, to) => {
+            (under_connection(p, c, "open-invoices"), between(*above, *to))
+        }
+        Collection::CustomersBetween(p, c, above, to) => (under_connection(p, c, "customers"), between(*above, *to)),
         Collection::PdfsDue(p, c) => (under_connection(p, c, "pdfs-due"), Sort::All),
         Collection::Customers(p, c) => (under_connection(p, c, "customers"), Sort::All),
         Collection::Fetches(p, c) => (under_connection(p, c, "fetches"), Sort::All),
@@ -267,6 +274,13 @@ fn company_invoices(invoices: &str, company: i64) -> String {
 /// One of Autotask's ids in a fixed width, so that text order is the order of numbers. They are never negative.
 fn number(id: i64) -> String {
     format!("{id:020}")
+}
+
+/// Ids above the first and not above the second; DynamoDB takes no range that ends before it begins.
+fn between(above: i64, to: i64) -> Sort {
+    debug_assert!(above < to, "a range of ids that holds none");
+    let from = above.saturating_add(1);
+    Sort::Between(number(from), number(to.max(from)))
 }
 
 fn board(shard: u8) -> String {

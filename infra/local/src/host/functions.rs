@@ -9,10 +9,11 @@ use std::time::Duration;
 use utoipa_axum::router::OpenApiRouter;
 
 /// The schedules and how often each fires.
-pub const JOBS: [(&str, Duration); 7] = [
+pub const JOBS: [(&str, Duration); 8] = [
     ("seat-sync", Duration::from_secs(3_600)),
     ("package-changes", Duration::from_secs(900)),
     ("sweep", Duration::from_secs(300)),
+    ("invoice-fetch", Duration::from_secs(300)),
     ("probe", Duration::from_secs(86_400)),
     ("watch", Duration::from_secs(86_400)),
     ("health", Duration::from_secs(3_600)),
@@ -51,11 +52,12 @@ pub(super) fn worker(queue: QueueName) -> (&'static str, Work) {
     match queue {
         QueueName::SeatSync => ("seat-sync", invoke::seat_sync),
         QueueName::Map => ("map", invoke::map),
+        QueueName::InvoiceFetch => ("invoice-fetch", invoke::invoice_fetch),
     }
 }
 
 /// The names of all functions.
 #[must_use]
-pub fn functions_known() -> [&'static str; 7] {
-    ["connect", "zone-discover", "map", "intake", "seat-sync", "runs", "invoices"]
+pub fn functions_known() -> [&'static str; 8] {
+    ["connect", "zone-discover", "map", "intake", "seat-sync", "runs", "invoices", "invoice-fetch"]
 }

@@ -26,6 +26,15 @@ pub(super) fn map<'a>(app: &'a App, body: &'a str, deadline: &'a dyn Deadline) -
     Box::pin(map::work(app, body, deadline))
 }
 
+/// The worker of invoice fetches.
+pub(super) fn invoice_fetch<'a>(
+    app: &'a App,
+    body: &'a str,
+    deadline: &'a dyn Deadline,
+) -> BoxFuture<'a, domain::Result<()>> {
+    Box::pin(invoice_fetch::work(app, body, deadline))
+}
+
 /// One API request.
 pub(super) async fn api(service: Router, event: Value) -> Option<Value> {
     match runtime::edge::handle_event(service, event).await {
@@ -54,7 +63,10 @@ pub(super) async fn schedule(app: &App, event: Value, deadline: &dyn Deadline) -
 }
 
 fn tick<'a>(app: &'a App, tick: Tick, deadline: &'a dyn Deadline) -> BoxFuture<'a, domain::Result<()>> {
-    Box::pin(seat_sync::tick(app, tick, deadline))
+    match tick.job.as_str() {
+        invoice_fetch::JOB => Box::pin(invoice_fetch::tick(app, tick, deadline)),
+        _ => Box::pin(seat_sync::tick(app, tick, deadline)),
+    }
 }
 
 /// One event from the vendor's core.

@@ -6,7 +6,7 @@ use super::input::{NewConnection, Valid};
 use super::probe::{ProbeError, probe};
 use super::record::{Connection, ConnectionStatus, PsaGuard, ZoneRecord};
 use super::settings::{Settings, SettingsRecord};
-use super::{PSA, credentials, schedule};
+use super::{PSA, credentials, invoice_schedule, schedule};
 use crate::actor::{Actor, Scope};
 use crate::autotask_session::{Login, discover, explain, explain_zone, secrets_problem};
 use crate::change::Change;
@@ -203,6 +203,9 @@ async fn change<'a>(
         .audit("connection.connected", "connection", json!(null), audited(connection))?
         .event("connection.connected", told(connection))?;
     if let Some(schedule) = schedule::first(connection, settings, ports.clock.now())? {
+        change = change.create(&schedule)?;
+    }
+    for schedule in invoice_schedule::first(connection, settings, ports.clock.now()) {
         change = change.create(&schedule)?;
     }
     findings.issues(change, ports, scope, connection).await

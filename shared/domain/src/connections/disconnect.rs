@@ -2,7 +2,9 @@
 
 use super::connect::audited;
 use super::record::{Connection, ConnectionStatus};
-use super::{PSA, check_version, conflict, load_connection, schedule};
+use super::{
+    INVOICE_FETCH_JOB, INVOICE_REFRESH_JOB, PSA, check_version, conflict, invoice_schedule, load_connection, schedule,
+};
 use crate::actor::{Actor, Scope};
 use crate::autotask_session::secrets_problem;
 use crate::billing::creation::LineCreation;
@@ -59,6 +61,8 @@ pub async fn disconnect(
             .replace(&after, v)?
             .write(Write::delete(guard, Expect::Any))
             .write(Write::delete(schedule::key(&before), Expect::Any))
+            .write(Write::delete(invoice_schedule::key(&before, INVOICE_FETCH_JOB), Expect::Any))
+            .write(Write::delete(invoice_schedule::key(&before, INVOICE_REFRESH_JOB), Expect::Any))
             .audit("connection.disconnected", "connection", audited(&before), kept.clone())?
             .event("connection.disconnected", kept)?
             .commit(scope)

@@ -62,7 +62,7 @@ impl NewConnection {
             None => JobProfile::default(),
             Some(Ok(profile)) => profile,
             Some(Err(())) => {
-                refuse("/profile", "must be `seat_count` or `package_billing`");
+                refuse("/profile", "must be `seat_count`, `package_billing` or `invoices`");
                 JobProfile::default()
             }
         };

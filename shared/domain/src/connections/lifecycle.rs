@@ -5,7 +5,7 @@ use super::findings::{Findings, Warning};
 use super::probe::{ProbeError, probe};
 use super::record::{Connection, ConnectionStatus};
 use super::settings::SettingsRecord;
-use super::{check_version, conflict, load_connection, schedule};
+use super::{check_version, conflict, invoice_schedule, load_connection, schedule};
 use crate::actor::{Actor, Scope};
 use crate::autotask_session::{open_whatever_its_state, refuse_unless_connected, settle, unauthorised};
 use crate::budget::Mode;
@@ -224,8 +224,6 @@ pub(super) async fn reschedule<'a>(
     let settings = settings.map(|found| found.value.settings).ok_or_else(|| Error::not_found("connection"))?;
     let present = schedule::load_schedule(ports, scope, connection).await?;
     let write = schedule::rewrite(connection, &settings, present.as_ref(), ports.clock.now(), false)?;
-    Ok(match write {
-        Some(write) => change.write(write),
-        None => change,
-    })
+    let invoices = invoice_schedule::rewrite(ports, scope, connection, &settings).await?;
+    Ok(write.into_iter().chain(invoices).fold(change, Change::write))
 }

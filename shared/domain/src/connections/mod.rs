@@ -8,6 +8,7 @@ mod disconnect;
 mod findings;
 mod guide;
 mod input;
+mod invoice_schedule;
 mod lifecycle;
 mod matrix;
 mod overview;
@@ -27,6 +28,7 @@ pub use disconnect::{Keep, disconnect};
 pub use findings::{Findings, Warning};
 pub use guide::{GUIDE_PROFILES, Guide, GuideField, GuideStep, Never, guide};
 pub use input::NewConnection;
+pub use invoice_schedule::next_invoice_slot;
 pub(crate) use lifecycle::look;
 pub use lifecycle::{Tested, pause, probe_permissions, resume, test};
 pub use matrix::{MATRIX, MatrixRow, Right};
@@ -36,7 +38,8 @@ pub(crate) use probe::billing_code_name;
 pub use profiles::{FEATURES, Feature, JobProfile};
 pub use progress::{Progress, ProgressStep, StepState, setup_progress};
 pub use record::{
-    Connection, ConnectionStatus, FeatureState, Permission, Priority, PsaGuard, SEAT_SYNC_JOB, Schedule, ZoneRecord,
+    Connection, ConnectionStatus, FeatureState, INVOICE_FETCH_JOB, INVOICE_REFRESH_JOB, Permission, Priority, PsaGuard,
+    SEAT_SYNC_JOB, Schedule, ZoneRecord,
 };
 pub use relink::{NewCredentials, Relink, relink};
 pub use schedule::due_schedules;

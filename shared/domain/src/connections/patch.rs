@@ -4,7 +4,7 @@
 use super::input::{PRIORITY_RULE, email_error, error, feature_errors, priority, without_doubles};
 use super::record::{Connection, Priority};
 use super::settings::{FreezeWindow, Settings, SettingsRecord};
-use super::{check_version, conflict, load_connection, schedule};
+use super::{check_version, conflict, invoice_schedule, load_connection, schedule};
 use crate::actor::{Actor, Role, Scope};
 use crate::change::{Change, conflict_as};
 use crate::decoding::{escaped, rule};
@@ -44,6 +44,8 @@ const PERCENT_BOUND_MAX: i64 = 10_000;
 const MONEY_PLACES_MAX: u32 = 2;
 /// Longest notice of a contract's end, in days: half a year, and a month ahead is usual.
 const RENEWAL_NOTICE_MAX: i64 = 180;
+/// Longest overlap of a fetch of new invoices, in days: each is compared again every hour.
+const LOOKBACK_DAYS_MAX: i64 = 60;
 /// Oldest count that may be allowed, in hours: a year.
 const USAGE_AGE_MAX: i64 = 24 * 366;
 
@@ -133,6 +135,9 @@ pub async fn patch_settings(
         let present = schedule::load_schedule(ports, scope, &connection).await?;
         let write = schedule::rewrite(&changed, &after.1, present.as_ref(), ports.clock.now(), true)?;
         if let Some(write) = write {
+            change = change.write(write);
+        }
+        for write in invoice_schedule::rewrite(ports, scope, &changed, &after.1).await? {
             change = change.write(write);
         }
     }
@@ -303,6 +308,7 @@ fn check_ranges(settings: &Settings, errors: &mut Vec<FieldError>) {
     range("/guards/stop_run_percent", guards.stop_run_percent, 0, 100);
     range("/guards/usage_max_age_hours", guards.usage_max_age_hours, 1, USAGE_AGE_MAX);
     range("/renewal_notice_days", settings.renewal_notice_days, 1, RENEWAL_NOTICE_MAX);
+    range("/lookback_days", settings.lookback_days, 1, LOOKBACK_DAYS_MAX);
     range("/api_share_percent", settings.api_share_percent, 1, 100);
     if guards.max_money.is_some_and(|money| money.is_sign_negative() || money.normalize().scale() > MONEY_PLACES_MAX) {
         errors.push(error("/guards/max_money", "must be 0 or more, with at most 2 decimals"));

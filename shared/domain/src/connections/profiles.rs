@@ -13,11 +13,13 @@ pub enum JobProfile {
     SeatCount,
     /// A package change becomes the right contract lines.
     PackageBilling,
+    /// Invoices come in, payments go back.
+    Invoices,
 }
 
 impl JobProfile {
     /// Every profile.
-    pub const ALL: &'static [JobProfile] = &[JobProfile::SeatCount, JobProfile::PackageBilling];
+    pub const ALL: &'static [JobProfile] = &[JobProfile::SeatCount, JobProfile::PackageBilling, JobProfile::Invoices];
 
     /// The profile's name in our API.
     #[must_use]
@@ -25,6 +27,7 @@ impl JobProfile {
         match self {
             JobProfile::SeatCount => "seat_count",
             JobProfile::PackageBilling => "package_billing",
+            JobProfile::Invoices => "invoices",
         }
     }
 
@@ -34,6 +37,7 @@ impl JobProfile {
         match self {
             JobProfile::SeatCount => vec!["seat_sync".to_owned()],
             JobProfile::PackageBilling => vec!["package_billing".to_owned()],
+            JobProfile::Invoices => vec!["invoices".to_owned()],
         }
     }
 
@@ -41,8 +45,8 @@ impl JobProfile {
     #[must_use]
     pub fn settings(self) -> Settings {
         let mut settings = Settings::default();
-        if self == JobProfile::PackageBilling {
-            // Nothing happens by itself on the 1st: packages change when the vendor says so.
+        if self != JobProfile::SeatCount {
+            // Nothing happens by itself on the 1st: packages change when the vendor says so, invoices come all day.
             settings.schedule.enabled = false;
         }
         settings
@@ -69,7 +73,7 @@ pub struct Feature {
 pub const FEATURES: &[Feature] = &[
     Feature { name: "seat_sync", available: true },
     Feature { name: "package_billing", available: true },
-    Feature { name: "invoices", available: false },
+    Feature { name: "invoices", available: true },
     Feature { name: "quotes", available: false },
     Feature { name: "catalogue", available: false },
     Feature { name: "webhooks", available: false },

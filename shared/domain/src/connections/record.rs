@@ -199,6 +199,10 @@ pub struct Schedule {
 
 /// The job of the monthly seat sync, in [`Schedule::job`].
 pub const SEAT_SYNC_JOB: &str = "seat_sync";
+/// The job of the hourly look at new invoices and changed customers.
+pub const INVOICE_FETCH_JOB: &str = "invoice_fetch";
+/// The job of the daily look at open invoices and all customers.
+pub const INVOICE_REFRESH_JOB: &str = "invoice_refresh";
 
 impl Record for Schedule {
     const ENTITY: &'static str = "schedule";

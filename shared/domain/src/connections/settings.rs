@@ -320,6 +320,8 @@ pub struct Settings {
     pub kill_switch: bool,
     /// Which identifier invoices carry.
     pub invoice_reference: InvoiceReference,
+    /// By how much a fetch of new invoices looks back before what it has already seen, in days.
+    pub lookback_days: i64,
 }
 
 impl Default for Settings {
@@ -346,6 +348,7 @@ impl Default for Settings {
             freeze: None,
             kill_switch: false,
             invoice_reference: InvoiceReference::default(),
+            lookback_days: 7,
         }
     }
 }

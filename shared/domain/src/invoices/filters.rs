@@ -1,10 +1,13 @@
 //! Which invoices and customers a partner wants. None named: all.
 
+use super::customer::Customer;
 use crate::ids::{ConnectionId, PartnerId};
 use crate::records::{Key, Record};
 use jiff::Timestamp;
 use jiff::civil::Date;
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Companies by id.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -82,6 +85,81 @@ pub struct FiltersRecord {
     pub classification_ids: Vec<i64>,
     /// When they were last changed.
     pub changed_at: Timestamp,
+}
+
+impl FiltersRecord {
+    /// No filter: all is wanted.
+    #[must_use]
+    pub fn none(partner: &PartnerId, connection: &ConnectionId) -> Self {
+        Self {
+            partner: partner.clone(),
+            connection: connection.clone(),
+            filters: Filters::default(),
+            company_type_ids: Vec::new(),
+            classification_ids: Vec::new(),
+            changed_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    /// Which filter keeps a customer and its invoices out, by its name in our API.
+    #[must_use]
+    pub fn hides(&self, customer: &Customer) -> Option<&'static str> {
+        let filters = &self.filters;
+        let listed = |ids: &[i64], id: Option<i64>| id.is_some_and(|id| ids.contains(&id));
+        if !filters.company_types.is_empty() && !listed(&self.company_type_ids, customer.company_type) {
+            return Some("company_types");
+        }
+        if !filters.classifications.is_empty() && !listed(&self.classification_ids, customer.classification) {
+            return Some("classifications");
+        }
+        let CompanyFilter { only, except } = &filters.company_ids;
+        if (!only.is_empty() && !only.contains(&customer.id)) || except.contains(&customer.id) {
+            return Some("company_ids");
+        }
+        if filters.company_udf.as_ref().is_some_and(|udf| !udf.fits(&customer.udfs)) {
+            return Some("company_udf");
+        }
+        let any = |udf: &UdfFilter| customer.contacts.iter().any(|contact| contact.active && udf.fits(&contact.udfs));
+        if filters.contact_udf.as_ref().is_some_and(|udf| !any(udf)) {
+            return Some("contact_udf");
+        }
+        None
+    }
+
+    /// Which filter keeps an invoice of a wanted customer out, by its name in our API. `first_import`: nothing was
+    /// fetched yet.
+    #[must_use]
+    pub fn hides_invoice(&self, date: Date, total: Decimal, open: bool, first_import: bool) -> Option<&'static str> {
+        let filters = &self.filters;
+        if filters.invoice_date_from.is_some_and(|from| date < from) {
+            return Some("invoice_date_from");
+        }
+        if !filters.include_zero && total.is_zero() {
+            return Some("include_zero");
+        }
+        (filters.unpaid_only && first_import && !open).then_some("unpaid_only")
+    }
+
+    /// Names of the company's user-defined fields that the filters look at.
+    #[must_use]
+    pub fn company_udfs(&self) -> Vec<&str> {
+        self.filters.company_udf.iter().map(|udf| udf.name.as_str()).collect()
+    }
+
+    /// Names of the contacts' user-defined fields that the filters look at.
+    #[must_use]
+    pub fn contact_udfs(&self) -> Vec<&str> {
+        self.filters.contact_udf.iter().map(|udf| udf.name.as_str()).collect()
+    }
+}
+
+impl UdfFilter {
+    /// Whether these fields have the value.
+    #[must_use]
+    pub fn fits(&self, udfs: &BTreeMap<String, String>) -> bool {
+        let same = |value: &String| value.trim().to_lowercase() == self.equals.trim().to_lowercase();
+        udfs.get(&self.name).is_some_and(same)
+    }
 }
 
 impl Record for FiltersRecord {

@@ -57,24 +57,29 @@ pub fn set_of(mut lines: Vec<InvoiceLine>) -> Result<LineSet> {
     Ok(LineSet { of, chunks })
 }
 
-impl LineSet {
-    /// Writes the chunks. Doing it twice writes the same again.
-    ///
-    /// # Errors
-    /// Storage.
-    pub async fn store(&self, ports: &Ports, scope: &Scope, of: (&PartnerId, &ConnectionId, i64)) -> Result<()> {
-        let (partner, connection, invoice) = of;
-        let mut writes = Vec::new();
-        for (lines, number) in self.chunks.iter().zip(0_u32..) {
-            let (partner, connection, set) = (partner.clone(), connection.clone(), self.of.set.clone());
+/// Writes the chunks of several invoices' sets. Doing it twice writes the same again.
+///
+/// # Errors
+/// Storage.
+pub async fn store_sets<'a>(
+    ports: &Ports,
+    scope: &Scope,
+    of: (&PartnerId, &ConnectionId),
+    sets: impl Iterator<Item = (i64, &'a LineSet)>,
+) -> Result<()> {
+    let (partner, connection) = of;
+    let mut writes = Vec::new();
+    for (invoice, set) in sets {
+        for (lines, number) in set.chunks.iter().zip(0_u32..) {
+            let (partner, connection, set) = (partner.clone(), connection.clone(), set.of.set.clone());
             let chunk = LinesChunk { partner, connection, invoice, set, number, lines: lines.clone() };
             writes.push(Write::put(&chunk, Expect::Any)?);
         }
-        for some in writes.chunks(CHUNKS_AT_ONCE) {
-            ports.storage.write(scope, some.to_vec()).await?;
-        }
-        Ok(())
     }
+    for some in writes.chunks(CHUNKS_AT_ONCE) {
+        ports.storage.write(scope, some.to_vec()).await?;
+    }
+    Ok(())
 }
 
 /// Drops a set that no invoice names any more. What is left where this breaks off is never read.

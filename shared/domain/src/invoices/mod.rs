@@ -4,9 +4,12 @@
 //! paid, and what it says today. So everything here is a copy that is compared again: by id, with what is read.
 
 pub mod customer;
+pub mod fetch;
 pub mod filters;
+pub mod integrity;
 pub mod ledger;
 pub mod lines;
+mod numbers;
 pub mod outstanding;
 pub mod read;
 pub mod record;
@@ -16,10 +19,13 @@ pub use filters::{CompanyFilter, Filters, FiltersRecord, UdfFilter};
 pub use ledger::{Entry, Ledger, LedgerSums, Payment};
 pub use lines::load_lines;
 pub use outstanding::{Outstanding, OutstandingBasis, status_of};
-pub use read::{InvoiceFilter, list_invoices, load_invoice};
+pub use read::{InvoiceFilter, clashing, list_invoices, load_invoice};
 pub use record::{
     Check, Invoice, InvoiceLine, InvoiceStatus, LinesChunk, LinesRef, NumberHolders, OpenInvoice, PdfDue,
 };
+
+/// The feature's name in our API.
+pub const FEATURE: &str = "invoices";
 
 /// Bytes as text of hexadecimal digits.
 fn hex(bytes: &[u8]) -> String {

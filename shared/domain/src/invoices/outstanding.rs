@@ -59,7 +59,8 @@ pub fn status_of(invoice: &Invoice) -> InvoiceStatus {
         (Some(_), ..) => InvoiceStatus::Missing,
         (None, Some(_), _) => InvoiceStatus::Voided,
         (None, None, OutstandingBasis::AutotaskPaidDate) => InvoiceStatus::Paid,
-        (None, None, OutstandingBasis::Ledger) if left.amount.is_zero() => InvoiceStatus::Paid,
+        // Also an invoice over nothing: there is nothing to pay.
+        (None, None, _) if left.amount.is_zero() => InvoiceStatus::Paid,
         _ => InvoiceStatus::Open,
     }
 }

@@ -1,6 +1,6 @@
 //! Reading what is kept.
 
-use super::record::{Invoice, InvoiceStatus, OpenInvoice};
+use super::record::{Invoice, InvoiceStatus, NumberHolders, OpenInvoice};
 use crate::actor::Scope;
 use crate::connections::load_connection;
 use crate::ids::{ConnectionId, PartnerId};
@@ -8,6 +8,7 @@ use crate::ports::{Order, PageRequest, Ports, Read};
 use crate::problem::{Error, Result};
 use crate::records::{Collection, Key, Versioned, load, load_page};
 use jiff::civil::Date;
+use std::collections::BTreeSet;
 
 /// Pages of storage that one filtered page may read: a filter that fits rarely gives a short page and a cursor rather
 /// than a slow answer.
@@ -108,4 +109,23 @@ async fn open_page(
     let reads = keys.map(|key| async move { load::<Invoice>(&*ports.storage, scope, &key).await });
     let found = futures::future::try_join_all(reads).await?;
     Ok((found.into_iter().flatten().collect(), next))
+}
+
+/// Which of these invoices carry a number that another one carries as well.
+///
+/// # Errors
+/// Storage.
+pub async fn clashing<'a>(
+    ports: &Ports,
+    scope: &Scope,
+    invoices: impl IntoIterator<Item = &'a Invoice>,
+) -> Result<BTreeSet<i64>> {
+    let reads = invoices.into_iter().filter(|invoice| !invoice.number.is_empty()).map(|invoice| async move {
+        let key = Key::InvoiceNumber(invoice.partner.clone(), invoice.connection.clone(), invoice.number.clone());
+        let holders = load::<NumberHolders>(&*ports.storage, scope, &key).await?;
+        let clash = holders.is_some_and(|holders| holders.invoices.len() > 1);
+        Ok::<_, crate::ports::StorageError>(clash.then_some(invoice.id))
+    });
+    let found = futures::future::try_join_all(reads).await?;
+    Ok(found.into_iter().flatten().collect())
 }

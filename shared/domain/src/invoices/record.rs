@@ -4,7 +4,8 @@ use super::ledger::LedgerSums;
 use super::outstanding::{self, Outstanding};
 use crate::connections::settings::InvoiceReference;
 use crate::ids::{ConnectionId, PartnerId};
-use crate::records::{Index, Key, Record};
+use crate::ports::StorageError;
+use crate::records::{Expect, Index, Key, Record, Write};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
@@ -51,6 +52,14 @@ pub struct LinesRef {
     pub amount: Decimal,
     /// Sum of the lines' tax.
     pub tax: Decimal,
+}
+
+impl LinesRef {
+    /// No lines.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { set: String::new(), count: 0, chunks: 0, amount: Decimal::ZERO, tax: Decimal::ZERO }
+    }
 }
 
 /// Whether lines and tax add up to the invoice's total.
@@ -115,9 +124,6 @@ pub struct Invoice {
     /// What the ledger comes to.
     #[serde(default)]
     pub ledger: LedgerSums,
-    /// Whether another invoice carries the same number.
-    #[serde(default)]
-    pub number_clash: bool,
     /// Since when Autotask no longer returns it.
     #[serde(default)]
     pub missing_since: Option<Timestamp>,
@@ -223,8 +229,7 @@ impl Record for LinesChunk {
     }
 }
 
-/// That an invoice is open, and what Autotask said of it last. Written with the invoice; small, as the daily refresh
-/// reads all of them.
+/// That an invoice is open. Written and deleted with the invoice; small, as the daily refresh reads all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenInvoice {
     /// Whose.
@@ -233,8 +238,23 @@ pub struct OpenInvoice {
     pub connection: ConnectionId,
     /// `Invoices.id`.
     pub id: i64,
-    /// [`Invoice::digest`].
-    pub digest: String,
+}
+
+impl OpenInvoice {
+    /// The write that makes the marker fit the invoice.
+    ///
+    /// # Errors
+    /// None that a well-formed record has.
+    pub fn fit(invoice: &Invoice) -> Result<Write, StorageError> {
+        let (partner, connection) = (invoice.partner.clone(), invoice.connection.clone());
+        let marker = Self { partner, connection, id: invoice.id };
+        match invoice.status {
+            InvoiceStatus::Open => Write::put(&marker, Expect::Any),
+            InvoiceStatus::Paid | InvoiceStatus::Voided | InvoiceStatus::Missing => {
+                Ok(Write::delete(marker.key(), Expect::Any))
+            }
+        }
+    }
 }
 
 impl Record for OpenInvoice {
@@ -317,7 +337,6 @@ pub(crate) fn sample(id: i64) -> Invoice {
         },
         check: Check::Matches,
         ledger: LedgerSums::default(),
-        number_clash: false,
         missing_since: None,
         archived_at: None,
         status: InvoiceStatus::Open,

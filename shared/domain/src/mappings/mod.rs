@@ -1,7 +1,7 @@
 //! Which Autotask company, contract and lines belong to which account.
 
 mod automap;
-mod broken;
+pub(crate) mod broken;
 mod browse;
 mod claims;
 mod confirm;

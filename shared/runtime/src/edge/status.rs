@@ -12,7 +12,10 @@ pub fn status(code: Code) -> StatusCode {
     use Code as C;
     match code {
         C::InvalidInput => StatusCode::BAD_REQUEST,
-        C::ForbiddenRole | C::NotMainAccount | C::PermissionMissing | C::SecondPersonNeeded => StatusCode::FORBIDDEN,
+        C::ForbiddenRole | C::NotMainAccount | C::PermissionMissing | C::SecondPersonNeeded | C::SecondaryNoManual => {
+            StatusCode::FORBIDDEN
+        }
+        C::RateLimitedManual => StatusCode::TOO_MANY_REQUESTS,
         C::NotFound => StatusCode::NOT_FOUND,
         C::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         C::BillingCodeMissing
@@ -49,6 +52,10 @@ pub fn status(code: Code) -> StatusCode {
         | C::TopologyInUse
         | C::Superseded
         | C::RunNotWritable
+        | C::FeatureOff
+        | C::InvoiceTotalMismatch
+        | C::InvoiceNumberClash
+        | C::InvoiceMissingUpstream
         | C::NeedsRelink
         | C::ConnectionPaused
         | C::Conflict

@@ -96,18 +96,21 @@ impl Dynamo {
             // One more than asked for tells whether there is a next page.
             .limit(i32::try_from(limit + 1).expect("LIMIT_MAX fits"))
             .expression_attribute_values(":pk", AttributeValue::S(range.pk.clone()));
-        let (condition, bound) = match &range.sort {
-            Sort::All => (format!("{pk} = :pk"), None),
+        let (condition, bounds) = match &range.sort {
+            Sort::All => (format!("{pk} = :pk"), vec![]),
             Sort::Prefix(prefix) => {
-                (format!("{pk} = :pk AND begins_with({sk}, :sk)"), Some(prefix.clone().into_owned()))
+                let condition = format!("{pk} = :pk AND begins_with({sk}, :sk)");
+                (condition, vec![(":sk", prefix.clone().into_owned())])
             }
-            Sort::Below(end) => (format!("{pk} = :pk AND {sk} < :sk"), Some(end.clone())),
+            Sort::Below(end) => (format!("{pk} = :pk AND {sk} < :sk"), vec![(":sk", end.clone())]),
+            Sort::Between(from, to) => {
+                let condition = format!("{pk} = :pk AND {sk} BETWEEN :from AND :to");
+                (condition, vec![(":from", from.clone()), (":to", to.clone())])
+            }
         };
-        let request = request.key_condition_expression(condition);
-        let request = match bound {
-            Some(bound) => request.expression_attribute_values(":sk", AttributeValue::S(bound)),
-            None => request,
-        };
+        let request = bounds.into_iter().fold(request.key_condition_expression(condition), |request, (name, bound)| {
+            request.expression_attribute_values(name, AttributeValue::S(bound))
+        });
         let start = page.after.as_deref().map(|token| page::start(range, token)).transpose()?;
         Ok(request.set_exclusive_start_key(start))
     }

@@ -317,6 +317,21 @@ async fn decisions(trail: &mut Trail, line: &Line, start: &str, preview: &Value)
     trail.drain().await;
 }
 
+/// What a person does about invoices.
+async fn invoices(trail: &mut Trail) {
+    const BILLING: Role = Role::PartnerBilling;
+    const C: &str = "/v1/connections/{cid}";
+    let features = json!({"features": ["seat_sync", "invoices"]});
+    trail.world.api(Role::PartnerAdmin).patch("C/settings", features).await.assert_status(200);
+    trail.world.tick("invoice-fetch", &trail.world.clock.now().to_string()).await;
+    trail.drain().await;
+    for button in ["fetch-new", "fetch-unpaid"] {
+        let (route, path) = (format!("POST {C}/sync/{button}"), format!("C/sync/{button}"));
+        trail.leaves(&route, BILLING, &path, Value::Null, 1).await;
+        trail.drain().await;
+    }
+}
+
 /// What an administrator does with the connection, to its end and a new beginning.
 async fn connection(trail: &mut Trail) {
     const ADMIN: Role = Role::PartnerAdmin;
@@ -354,6 +369,7 @@ async fn every_change_leaves_one_row_of_the_audit_trail_and_its_repeat_none() {
     mappings(&mut trail, &spare).await;
     packages(&mut trail).await;
     runs(&mut trail, &lines).await;
+    invoices(&mut trail).await;
     connection(&mut trail).await;
     let all: BTreeSet<String> = operations()
         .into_iter()

@@ -164,7 +164,7 @@ fn functions_have_the_time_that_their_callers_give_them() {
             assert_eq!(timeout, DISPATCHER_TIMEOUT_S, "{id}");
         }
     }
-    assert_eq!(functions(&template).len(), api.len() + workers.len() + 2, "and two that rules start");
+    assert_eq!(functions(&template).len(), api.len() + workers.len() + 3, "and three that rules start");
 }
 
 #[test]
@@ -478,6 +478,7 @@ fn the_schedules_fire_the_jobs_that_the_dispatcher_knows() {
         ("watch", "cron(20 2 * * ? *)"),
         ("health", "cron(5 * * * ? *)"),
         ("secrets-sweep", "cron(50 4 * * ? *)"),
+        ("invoice-fetch", "rate(5 minutes)"),
     ];
     assert_eq!(jobs, expected.map(|(job, when)| (job.to_owned(), when.to_owned())).into());
 }

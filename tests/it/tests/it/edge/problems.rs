@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 /// Every code with its status.
 const STATUSES: &[(u16, &[&str])] = &[
     (400, &["invalid_input"]),
-    (403, &["forbidden_role", "not_main_account", "permission_missing", "second_person_needed"]),
+    (403, &["forbidden_role", "not_main_account", "permission_missing", "second_person_needed", "secondary_no_manual"]),
     (404, &["not_found"]),
     (405, &["method_not_allowed"]),
     (
@@ -50,6 +50,10 @@ const STATUSES: &[(u16, &[&str])] = &[
             "topology_in_use",
             "superseded",
             "run_not_writable",
+            "feature_off",
+            "invoice_total_mismatch",
+            "invoice_number_clash",
+            "invoice_missing_upstream",
             "needs_relink",
             "connection_paused",
             "conflict",
@@ -87,6 +91,7 @@ const STATUSES: &[(u16, &[&str])] = &[
             "idempotency_mismatch",
         ],
     ),
+    (429, &["rate_limited_manual"]),
     (500, &["internal"]),
     (503, &["autotask_unavailable", "throttled", "secret_store_unavailable", "unavailable"]),
 ];

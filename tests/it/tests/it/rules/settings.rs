@@ -33,6 +33,7 @@ async fn a_new_connection_shows_every_setting_with_its_default() {
         ("second_approver", json!(false)),
         ("renewal", json!("propose")),
         ("renewal_notice_days", json!(30)),
+        ("lookback_days", json!(7)),
         ("topologies", json!({"many_accounts_per_company": "off", "contract_per_package": false})),
     ] {
         assert_eq!(shown[key], default, "{key}");

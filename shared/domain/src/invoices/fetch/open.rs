@@ -1,0 +1,58 @@
+//! What is open here or in Autotask: amounts, due dates, payments and voids follow, and what is gone is found.
+
+use super::invoices::{by_id, headers};
+use super::place::Place;
+use super::record::Counts;
+use super::upsert::{self, How, Known};
+use crate::invoices::record::OpenInvoice;
+use crate::mappings::broken::sees_all;
+use crate::ports::Read;
+use crate::problem::{Code, Error, Result};
+use crate::records::{Collection, load_all};
+use autotask::Invoice;
+use std::collections::BTreeSet;
+
+/// Share of the invoices looked for, in per cent, that may be gone before it is rather the right to see them that is.
+const GONE_PERCENT_MAX: usize = 30;
+/// Fewer that are gone than this are believed.
+const GONE_MIN: usize = 10;
+
+const HOW: How = How { dense: false, first_import: false, lines_anyway: false };
+
+/// Takes over what Autotask says of invoices that are open here and that it did not return among its open ones: those
+/// with ids in `(above, to]` and not in `seen`.
+pub(super) async fn take_others(
+    place: &Place<'_>,
+    known: &mut Known,
+    (above, to): (i64, i64),
+    seen: &BTreeSet<i64>,
+) -> Result<Counts> {
+    let mut counts = Counts::default();
+    if above >= to {
+        return Ok(counts);
+    }
+    let of = Collection::OpenInvoicesBetween(place.partner().clone(), place.id().clone(), above, to);
+    let ours = load_all::<OpenInvoice>(&*place.ports.storage, place.scope, &of, Read::Strong).await?;
+    let others: Vec<i64> = ours.iter().map(|open| open.id).filter(|id| !seen.contains(id)).collect();
+    if others.is_empty() {
+        return Ok(counts);
+    }
+    let rows = place.all("reading invoices that are open here", by_id(place, others.iter().copied())).await?;
+    let there: BTreeSet<i64> = rows.iter().map(|row| row.id.get()).collect();
+    let page = headers(place, &rows, &mut counts);
+    counts.add(&upsert::take(place, known, page, HOW).await?);
+    let gone: Vec<i64> = others.iter().copied().filter(|id| !there.contains(id)).collect();
+    if gone.is_empty() {
+        return Ok(counts);
+    }
+    let many = gone.len() >= GONE_MIN && gone.len() * 100 > others.len() * GONE_PERCENT_MAX;
+    let sees = sees_all::<Invoice>(place.client()).await;
+    let sees = sees.map_err(|source| Error::Autotask { doing: "asking what the API user may see", source })?;
+    if many || !sees {
+        let words = format!("{} of {} open invoices are no longer returned.", gone.len(), others.len());
+        tracing::warn!(connection.id = %place.id(), gone = gone.len(), looked_for = others.len(), "invoices vanished");
+        return Err(Error::problem(Code::PermissionMissing, words));
+    }
+    counts.invoices_missing += upsert::take_missing(place, &gone).await?;
+    Ok(counts)
+}

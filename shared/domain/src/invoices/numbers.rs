@@ -1,0 +1,81 @@
+//! Which invoices carry a number: Autotask keeps nobody from giving two the same.
+
+use super::record::{Invoice, NumberHolders};
+use crate::actor::Scope;
+use crate::change::Change;
+use crate::issues::{self, Subject};
+use crate::ports::Ports;
+use crate::problem::{Code, Result};
+use crate::records::{Expect, Key, Record, Write, load};
+
+/// Most invoices that are remembered under one number: more say nothing new.
+const HOLDERS_MAX: usize = 50;
+
+/// Adds the moving of an invoice to the number that it carries now, with the issue of a clash.
+///
+/// # Errors
+/// Storage.
+pub(super) async fn move_over<'a>(
+    ports: &Ports,
+    scope: &Scope,
+    mut change: Change<'a>,
+    before: Option<&Invoice>,
+    after: &Invoice,
+) -> Result<Change<'a>> {
+    let was = before.map_or("", |before| before.number.as_str());
+    if was == after.number {
+        return Ok(change);
+    }
+    if !was.is_empty() {
+        change = edit(ports, scope, change, after, was, |invoices| invoices.retain(|id| *id != after.id)).await?;
+    }
+    if !after.number.is_empty() {
+        let add = |invoices: &mut Vec<i64>| {
+            if !invoices.contains(&after.id) && invoices.len() < HOLDERS_MAX {
+                invoices.push(after.id);
+                invoices.sort_unstable();
+            }
+        };
+        change = edit(ports, scope, change, after, &after.number, add).await?;
+    }
+    Ok(change)
+}
+
+async fn edit<'a>(
+    ports: &Ports,
+    scope: &Scope,
+    change: Change<'a>,
+    of: &Invoice,
+    number: &str,
+    edit: impl FnOnce(&mut Vec<i64>),
+) -> Result<Change<'a>> {
+    let (partner, connection) = (of.partner.clone(), of.connection.clone());
+    let key = Key::InvoiceNumber(partner.clone(), connection.clone(), number.to_owned());
+    let present = load::<NumberHolders>(&*ports.storage, scope, &key).await?;
+    let (mut holders, expect) = match present {
+        Some(found) => (found.value, Expect::Version(found.v)),
+        None => {
+            let none = NumberHolders { partner, connection, number: number.to_owned(), invoices: Vec::new() };
+            (none, Expect::Absent)
+        }
+    };
+    let clashed = holders.invoices.len() > 1;
+    edit(&mut holders.invoices);
+    let clashes = holders.invoices.len() > 1;
+    let change = match (holders.invoices.is_empty(), expect) {
+        (true, Expect::Absent) => return Ok(change),
+        (true, expect) => change.write(Write::delete(holders.key(), expect)),
+        (false, expect) => change.write(Write::put(&holders, expect)?),
+    };
+    let subject = format!("invoice-number/{number}");
+    let on = Subject { partner: &of.partner, connection: &of.connection, subject: &subject };
+    match (clashed, clashes) {
+        (_, true) => {
+            let ids: Vec<String> = holders.invoices.iter().map(i64::to_string).collect();
+            let words = format!("The invoices {} carry the number {number}.", ids.join(", "));
+            issues::open(change, ports, scope, on, Code::InvoiceNumberClash, &words).await
+        }
+        (true, false) => issues::resolve(change, ports, scope, on, Code::InvoiceNumberClash).await,
+        (false, false) => Ok(change),
+    }
+}

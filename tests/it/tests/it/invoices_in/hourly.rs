@@ -1,0 +1,78 @@
+//! What is new is here within the hour.
+
+use super::{calls, hour, imported, told, viewer, world};
+use serde_json::json;
+
+#[tokio::test]
+async fn a_new_invoice_a_payment_and_a_void_are_here_within_the_hour_each_with_one_event() {
+    let world = world().await;
+    let company = world.company("Northwind");
+    let one = world.invoice(company, &[("Seats", 4, "2.50")]);
+    let two = world.invoice(company, &[("Seats", 5, "2.50")]);
+    imported(&world).await;
+
+    let three = world.invoice(company, &[("Seats", 6, "2.50")]);
+    world.pay_in_autotask(one.id, "2026-11-20".parse().unwrap());
+    world.void_invoice(two.id);
+    hour(&world).await;
+    let mut events = told(&world);
+    events.sort();
+    assert_eq!(
+        events,
+        [
+            ("invoice.created".to_owned(), three.id),
+            ("invoice.paid".to_owned(), one.id),
+            ("invoice.voided".to_owned(), two.id)
+        ]
+    );
+    world.events.clear();
+    hour(&world).await;
+    assert_eq!(told(&world), []);
+}
+
+#[tokio::test]
+async fn an_idle_hour_takes_three_calls() {
+    let world = world().await;
+    world.many_invoices(5, 20, 2);
+    imported(&world).await;
+    hour(&world).await;
+    let paths = calls(&world);
+    assert_eq!(paths.len(), 3, "{paths:?}");
+    assert_eq!(told(&world), []);
+}
+
+#[tokio::test]
+async fn a_renamed_company_and_a_changed_contact_are_told_once() {
+    let world = world().await;
+    let company = world.company("Northwind");
+    world.invoice(company, &[("Seats", 4, "2.50")]);
+    imported(&world).await;
+    world.sim.patch(world.ci, "Companies", company, &json!({"companyName": "Northwind Traders"})).unwrap();
+    hour(&world).await;
+    assert_eq!(told(&world), [("customer.updated".to_owned(), company)]);
+    let customer = world.published("customer.updated").remove(0).detail["data"]["name"].clone();
+    assert_eq!(customer, "Northwind Traders");
+    world.events.clear();
+    hour(&world).await;
+    assert_eq!(told(&world), []);
+}
+
+#[tokio::test]
+async fn two_invoices_of_one_number_are_both_here_and_flagged_until_one_is_renumbered() {
+    let world = world().await;
+    let company = world.company("Northwind");
+    let one = world.invoice(company, &[("Seats", 4, "2.50")]);
+    let two = world.invoice(company, &[("Seats", 5, "2.50")]);
+    world.renumber_invoice(two.id, &one.number);
+    imported(&world).await;
+    for id in [one.id, two.id] {
+        let shown = viewer(&world, &format!("C/invoices/{id}")).await;
+        assert_eq!((&shown["number_clash"], &shown["number"]), (&json!(true), &json!(one.number)));
+    }
+    world.renumber_invoice(two.id, "INV-NEW");
+    hour(&world).await;
+    for id in [one.id, two.id] {
+        let shown = viewer(&world, &format!("C/invoices/{id}")).await;
+        assert_eq!(shown["number_clash"], json!(false), "{id}");
+    }
+}

@@ -1,0 +1,95 @@
+//! Invoices and customers, from the simulated Autotask into our copy, through schedules, queue and routes.
+
+mod by_hand;
+mod hourly;
+mod import;
+mod open;
+
+use domain::Role;
+use domain::invoices::Invoice;
+use domain::records::Collection;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use testkit::World;
+
+/// A world whose connection fetches invoices.
+pub(crate) async fn world() -> World {
+    let world = testkit::world().await;
+    on(&world).await;
+    world
+}
+
+/// Switches the feature on.
+pub(crate) async fn on(world: &World) {
+    let admin = world.api(Role::PartnerAdmin);
+    admin.patch("C/settings", json!({"features": ["invoices"]})).await.assert_status(200);
+    world.sim.clear_requests();
+    world.events.clear();
+}
+
+/// Fires the schedule now and works everything off.
+pub(crate) async fn tick(world: &World) {
+    let now = world.ports().clock.now().to_string();
+    world.tick("invoice-fetch", &now).await;
+    world.drain().await;
+}
+
+/// The first import.
+pub(crate) async fn imported(world: &World) {
+    tick(world).await;
+    let status = world.api(Role::PartnerViewer).get("C/sync-status").await.expect(200);
+    assert_eq!(status["import"]["last_state"], "done", "{status}");
+    world.sim.clear_requests();
+    world.events.clear();
+}
+
+/// An hour later, the schedule fires.
+pub(crate) async fn hour(world: &World) {
+    world.advance(SignedDuration::from_hours(1));
+    tick(world).await;
+}
+
+/// The next daily look: at 03:00 of the next day everything is due.
+pub(crate) async fn day(world: &World) {
+    let now = world.ports().clock.now();
+    let morning = (now.to_zoned(jiff::tz::TimeZone::UTC).date().tomorrow().unwrap()).at(3, 0, 0, 0);
+    let at: Timestamp = morning.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp();
+    world.advance(at.duration_since(now));
+    for _ in 0..3 {
+        // One fetch at a time: the second job is put off by minutes.
+        tick(world).await;
+        world.advance(SignedDuration::from_mins(10));
+    }
+}
+
+pub(crate) async fn viewer(world: &World, path: &str) -> Value {
+    world.api(Role::PartnerViewer).get(path).await.expect(200)
+}
+
+/// Our copies.
+pub(crate) async fn kept(world: &World) -> Vec<Invoice> {
+    world.load_all(&Collection::Invoices(world.partner.clone(), world.connection.clone())).await
+}
+
+/// Kinds of the events that are about invoices and customers, in order, with the invoice's or the company's id.
+pub(crate) fn told(world: &World) -> Vec<(String, i64)> {
+    let mut all = Vec::new();
+    for kind in ["created", "updated", "paid", "reopened", "voided", "missing"] {
+        for event in world.published(&format!("invoice.{kind}")) {
+            let id = event.detail["data"]["autotask_invoice_id"].as_i64().unwrap();
+            all.push((format!("invoice.{kind}"), id));
+        }
+    }
+    for kind in ["created", "updated"] {
+        for event in world.published(&format!("customer.{kind}")) {
+            let id = event.detail["data"]["company_id"].as_i64().unwrap();
+            all.push((format!("customer.{kind}"), id));
+        }
+    }
+    all
+}
+
+/// Calls by path, without the zone's part.
+pub(crate) fn calls(world: &World) -> Vec<String> {
+    world.sim.requests().into_iter().map(|request| format!("{} {}", request.method, request.path)).collect()
+}

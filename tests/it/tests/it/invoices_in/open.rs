@@ -1,0 +1,58 @@
+//! What is edited is right within a day; what is gone is called missing, and never archived.
+
+use super::{day, imported, kept, told, viewer, world};
+use domain::invoices::InvoiceStatus;
+use jiff::SignedDuration;
+use serde_json::json;
+use simulator::{Access, Permissions};
+
+#[tokio::test]
+async fn amount_due_date_and_a_deletion_follow_within_a_day() {
+    let world = world().await;
+    let company = world.company("Northwind");
+    let one = world.invoice(company, &[("Seats", 4, "2.50")]);
+    let two = world.invoice(company, &[("Seats", 5, "2.50")]);
+    let gone = world.invoice(company, &[("Seats", 6, "2.50")]);
+    imported(&world).await;
+    // Out of the overlap of the hourly look.
+    world.advance(SignedDuration::from_hours(24 * 20));
+    day(&world).await;
+    assert_eq!(told(&world), []);
+
+    world.add_invoice_line(one.id, ("Backup", 1, "40.00"));
+    world.invoice_due_on(two.id, "2027-01-31".parse().unwrap());
+    world.delete_invoice(gone.id);
+    day(&world).await;
+    let mut events = told(&world);
+    events.sort();
+    assert_eq!(
+        events,
+        [
+            ("invoice.missing".to_owned(), gone.id),
+            ("invoice.updated".to_owned(), one.id),
+            ("invoice.updated".to_owned(), two.id)
+        ]
+    );
+    let shown = viewer(&world, &format!("C/invoices/{}", one.id)).await;
+    assert_eq!((&shown["total"], &shown["outstanding"], &shown["line_count"]), (&json!("50"), &json!("50"), &json!(2)));
+    let shown = viewer(&world, &format!("C/invoices/{}", two.id)).await;
+    assert_eq!(shown["due_date"], "2027-01-31");
+    let shown = viewer(&world, &format!("C/invoices/{}", gone.id)).await;
+    assert_eq!((&shown["status"], &shown["archived_at"]), (&json!("missing"), &json!(null)));
+    world.events.clear();
+    day(&world).await;
+    assert_eq!(told(&world), []);
+}
+
+#[tokio::test]
+async fn an_api_user_that_loses_the_right_to_see_invoices_makes_none_missing() {
+    let world = world().await;
+    world.many_invoices(2, 12, 1);
+    imported(&world).await;
+    world.sim.set_permissions(world.ci, Permissions::default().with("Invoices", Access::NONE)).unwrap();
+    day(&world).await;
+    assert!(kept(&world).await.iter().all(|invoice| invoice.status == InvoiceStatus::Open));
+    let status = viewer(&world, "C/sync-status").await;
+    assert_eq!(status["open"]["last_state"], "failed", "{status}");
+    assert!(status["open"]["last_problem"].as_str().unwrap().starts_with("permission_missing"), "{status}");
+}
