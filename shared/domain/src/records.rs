@@ -215,6 +215,8 @@ pub enum Collection {
     RunChunks(PartnerId, ConnectionId, RunId),
     /// A connection's invoices, by Autotask's id.
     Invoices(PartnerId, ConnectionId),
+    /// Those whose id is above the first and not above the second.
+    InvoicesBetween(PartnerId, ConnectionId, i64, i64),
     /// The invoices of a company, by date; eventual.
     InvoicesOfCompany(PartnerId, ConnectionId, i64),
     /// The chunks of one set of an invoice's lines.
@@ -308,6 +310,7 @@ impl Collection {
             | Collection::RunLines(p, ..)
             | Collection::RunChunks(p, ..)
             | Collection::Invoices(p, _)
+            | Collection::InvoicesBetween(p, ..)
             | Collection::InvoicesOfCompany(p, ..)
             | Collection::InvoiceLines(p, ..)
             | Collection::OpenInvoices(p, _)

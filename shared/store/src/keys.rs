@@ -161,6 +161,7 @@ pub fn range(of: &Collection) -> Range {
             (under_connection(p, c, &format!("run#{run}")), Sort::Prefix("chunk#".into()))
         }
         Collection::Invoices(p, c) => (under_connection(p, c, "invoices"), Sort::All),
+        Collection::InvoicesBetween(p, c, above, to) => (under_connection(p, c, "invoices"), between(*above, *to)),
         Collection::InvoicesOfCompany(p, c, company) => {
             return indexed(company_invoices(&under_connection(p, c, "invoices"), *company), Sort::All);
         }

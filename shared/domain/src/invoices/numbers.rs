@@ -11,6 +11,18 @@ use crate::records::{Expect, Key, Record, Write, load};
 /// Most invoices that are remembered under one number: more say nothing new.
 const HOLDERS_MAX: usize = 50;
 
+/// Adds that a new invoice is the first to carry its number, as most are. Refused where it is not.
+///
+/// # Errors
+/// None that a well-formed record has.
+pub(super) fn first<'a>(change: Change<'a>, of: &Invoice) -> Result<Change<'a>> {
+    if of.number.is_empty() {
+        return Ok(change);
+    }
+    let (partner, connection) = (of.partner.clone(), of.connection.clone());
+    change.create(&NumberHolders { partner, connection, number: of.number.clone(), invoices: vec![of.id] })
+}
+
 /// Adds the moving of an invoice to the number that it carries now, with the issue of a clash.
 ///
 /// # Errors

@@ -134,16 +134,9 @@ pub struct Counts {
 
 impl Counts {
     pub(super) fn add(&mut self, other: &Counts) {
-        self.join(other, u32::saturating_add);
-    }
-
-    pub(super) fn take_back(&mut self, other: &Counts) {
-        self.join(other, u32::saturating_sub);
-    }
-
-    fn join(&mut self, other: &Counts, how: fn(u32, u32) -> u32) {
-        let Counts { customers_seen, customers_changed, invoices_seen, invoices_created, .. } = *other;
-        let Counts { invoices_changed, invoices_missing, invoices_hidden, lines, unreadable, calls, .. } = *other;
+        let Counts { customers_seen, customers_changed, invoices_seen, invoices_created, invoices_changed, .. } =
+            *other;
+        let Counts { invoices_missing, invoices_hidden, lines, unreadable, calls, .. } = *other;
         for (own, other) in [
             (&mut self.customers_seen, customers_seen),
             (&mut self.customers_changed, customers_changed),
@@ -156,7 +149,7 @@ impl Counts {
             (&mut self.unreadable, unreadable),
             (&mut self.calls, calls),
         ] {
-            *own = how(*own, other);
+            *own = own.saturating_add(other);
         }
     }
 }

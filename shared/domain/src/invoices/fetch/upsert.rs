@@ -13,16 +13,16 @@ use crate::invoices::outstanding::status_of;
 use crate::invoices::record::{Check, Invoice, InvoiceStatus, LinesRef, OpenInvoice, PdfDue};
 use crate::invoices::{integrity, numbers};
 use crate::issues::{self, Subject};
-use crate::ports::StorageError;
+use crate::ports::{Read, StorageError};
 use crate::problem::{Code, Error, Result};
-use crate::records::{Expect, Key, Record, Versioned, Write, load};
+use crate::records::{Collection, Expect, Key, Record, Versioned, WRITES_MAX, Write, load, load_all};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Invoices written in one transaction: each is at most twelve records (itself, its marker, two numbers, its ledger's
-/// check, its PDF's due row, its event, and issues with theirs), of a hundred.
-const WRITTEN_AT_ONCE: usize = 8;
+/// Records that an invoice takes without issues: itself, its marker, two numbers, its ledger's check, its PDF's due row,
+/// its event.
+const RECORDS_EACH: usize = 7;
 /// How often an invoice that somebody else changes meanwhile is compared and written again.
 const TRIES: u32 = 5;
 
@@ -69,7 +69,10 @@ pub(super) async fn take(place: &Place<'_>, known: &mut Known, page: Vec<Header>
             !kept_out
         })
         .collect();
-    let before = load_many(place, wanted.iter().map(|header| header.id)).await?;
+    let before = match (how.dense, wanted.first(), wanted.last()) {
+        (true, Some(first), Some(last)) => load_span(place, first.id, last.id).await?,
+        _ => load_many(place, wanted.iter().map(|header| header.id)).await?,
+    };
     let differs: Vec<&Header> = wanted
         .iter()
         .filter(|header| how.lines_anyway || before.get(&header.id).is_none_or(|invoice| is_news(invoice, header)))
@@ -84,10 +87,18 @@ pub(super) async fn take(place: &Place<'_>, known: &mut Known, page: Vec<Header>
     // A span pays where it holds little that is not wanted.
     let dense = how.dense && ask.len() * 2 >= rows;
     let mut lines = lines::read(place, &ask, dense).await?;
-    for some in differs.chunks(WRITTEN_AT_ONCE) {
+    for some in differs.chunks(WRITES_MAX / RECORDS_EACH) {
         counts.add(&write(place, known, some, &before, &mut lines).await?);
     }
     Ok(counts)
+}
+
+/// Our copies between two ids, both included.
+async fn load_span(place: &Place<'_>, first: i64, last: i64) -> Result<BTreeMap<i64, Versioned<Invoice>>> {
+    let (partner, id) = (place.partner().clone(), place.id().clone());
+    let of = Collection::InvoicesBetween(partner, id, first.saturating_sub(1), last);
+    let found = load_all::<Invoice>(&*place.ports.storage, place.scope, &of, Read::Strong).await?;
+    Ok(found.into_iter().map(|invoice| (invoice.id, invoice)).collect())
 }
 
 /// Whether Autotask says anything that our copy does not.
@@ -143,7 +154,13 @@ struct Plan {
     before: Option<Versioned<Invoice>>,
     after: Invoice,
     lines: Option<LineSet>,
-    /// Of a new one: the ledger that was there before it.
+    /// What was looked up besides; absent: an invoice that is new is taken to have no ledger yet, and its number no
+    /// other holder. Where that is wrong, the transaction is refused, and looks.
+    looked: Option<Looked>,
+}
+
+/// What a new invoice may meet.
+struct Looked {
     ledger: Option<Versioned<Ledger>>,
 }
 
@@ -169,13 +186,17 @@ async fn write(
             continue;
         }
         numbers.extend([header.number.as_str(), was]);
-        plans.push(plan(place, known, header, before.get(&header.id).cloned(), own).await?);
+        let plan = plan(place, known, header, before.get(&header.id).cloned(), own, None);
+        // Issues take room that one transaction may not have: such an invoice goes alone.
+        if plan.has_issues() {
+            later.push((*header, plan.lines));
+        } else {
+            plans.push(plan);
+        }
     }
-    counts.add(&done(&plans));
     match commit(place, &plans).await {
-        Ok(()) => {}
+        Ok(()) => counts.add(&done(&plans)),
         Err(Error::Storage(StorageError::Conflict { .. })) => {
-            counts.take_back(&done(&plans));
             let by_id: BTreeMap<i64, &Header> = headers.iter().map(|header| (header.id, *header)).collect();
             later.extend(plans.into_iter().filter_map(|plan| Some((*by_id.get(&plan.after.id)?, plan.lines))));
         }
@@ -196,7 +217,9 @@ async fn alone(place: &Place<'_>, known: &Known, header: &Header, lines: Option<
             let read = lines::read(place, &BTreeSet::from([header.id]), false).await?.remove(&header.id);
             own = Some(set_of(read.unwrap_or_default())?);
         }
-        let plan = [plan(place, known, header, before, own).await?];
+        let ledger = Key::InvoiceLedger(place.partner().clone(), place.id().clone(), header.id);
+        let ledger = load::<Ledger>(&*place.ports.storage, place.scope, &ledger).await?;
+        let plan = [plan(place, known, header, before, own, Some(Looked { ledger }))];
         match commit(place, &plan).await {
             Ok(()) => return Ok(done(&plan)),
             Err(Error::Storage(StorageError::Conflict { .. })) => {}
@@ -217,26 +240,21 @@ fn done(plans: &[Plan]) -> Counts {
     counts
 }
 
-async fn plan(
+fn plan(
     place: &Place<'_>,
     known: &Known,
     header: &Header,
     before: Option<Versioned<Invoice>>,
     lines: Option<LineSet>,
-) -> Result<Plan> {
-    let ledger = match before {
-        Some(_) => None,
-        None => {
-            let key = Key::InvoiceLedger(place.partner().clone(), place.id().clone(), header.id);
-            load::<Ledger>(&*place.ports.storage, place.scope, &key).await?
-        }
-    };
+    looked: Option<Looked>,
+) -> Plan {
     let of = match (&lines, &before) {
         (Some(set), _) => set.of.clone(),
         (None, Some(before)) => before.lines.clone(),
         (None, None) => LinesRef::none(),
     };
-    let sums = match (&before, &ledger) {
+    let ledger = looked.as_ref().and_then(|looked| looked.ledger.as_ref());
+    let sums = match (&before, ledger) {
         (Some(before), _) => before.ledger,
         (None, Some(ledger)) => ledger.sums(),
         (None, None) => crate::invoices::LedgerSums::default(),
@@ -272,10 +290,18 @@ async fn plan(
         changed_at: now,
     };
     after.status = status_of(&after);
-    Ok(Plan { before, after, lines, ledger })
+    Plan { before, after, lines, looked }
 }
 
 impl Plan {
+    /// Whether issues are opened or resolved with it.
+    fn has_issues(&self) -> bool {
+        let differs = |check: &Check| matches!(check, Check::Differs { .. });
+        let before = self.before.as_ref();
+        let was_missing = before.is_some_and(|before| before.missing_since.is_some());
+        was_missing || differs(&self.after.check) || before.is_some_and(|before| differs(&before.check))
+    }
+
     /// Whether anything but the time differs.
     fn changes(&self) -> bool {
         self.before.as_ref().is_none_or(|before| {
@@ -316,7 +342,8 @@ async fn commit(place: &Place<'_>, plans: &[Plan]) -> Result<()> {
 async fn add<'a>(place: &Place<'a>, mut change: Change<'a>, plan: &Plan) -> Result<Change<'a>> {
     let after = &plan.after;
     let ledger = Key::InvoiceLedger(after.partner.clone(), after.connection.clone(), after.id);
-    change = match (&plan.before, &plan.ledger) {
+    let known = plan.looked.as_ref().and_then(|looked| looked.ledger.as_ref());
+    change = match (&plan.before, known) {
         (Some(before), _) => change.replace(after, before.v)?,
         // A payment that is told at this very moment must not be missed.
         (None, Some(known)) => change.create(after)?.write(Write::check(ledger, Expect::Version(known.v))),
@@ -326,8 +353,13 @@ async fn add<'a>(place: &Place<'a>, mut change: Change<'a>, plan: &Plan) -> Resu
     if was != Some(after.status) && (was.is_some() || after.status == InvoiceStatus::Open) {
         change = change.write(OpenInvoice::fit(after)?);
     }
-    change =
-        numbers::move_over(place.ports, place.scope, change, plan.before.as_ref().map(|b| &b.value), after).await?;
+    change = match (&plan.before, &plan.looked) {
+        (None, None) => numbers::first(change, after)?,
+        (before, _) => {
+            let before = before.as_ref().map(|before| &before.value);
+            numbers::move_over(place.ports, place.scope, change, before, after).await?
+        }
+    };
     if asks_for_pdf(plan) {
         let now = place.ports.clock.now();
         let due = PdfDue {

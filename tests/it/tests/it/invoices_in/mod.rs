@@ -3,6 +3,7 @@
 mod by_hand;
 mod hourly;
 mod import;
+mod killed;
 mod open;
 
 use domain::Role;
