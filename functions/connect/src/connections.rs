@@ -35,8 +35,8 @@ pub(crate) struct ConnectBody {
     priority: Option<String>,
     /// `invoice_number` (default) or `autotask_id`.
     invoice_reference: Option<String>,
-    /// Filters of the invoice import; only null can be taken yet.
-    #[schema(value_type = Option<Object>)]
+    /// Filters of the invoice import, as in `PUT /v1/connections/{cid}/filters`; left out or null: all is fetched.
+    #[schema(value_type = Option<Object>, example = json!({"company_types": ["Customer"]}))]
     filters: Option<Value>,
     /// Jobs to switch on; the profile's if left out.
     features: Option<Vec<String>>,

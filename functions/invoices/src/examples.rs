@@ -8,7 +8,7 @@ pub(crate) fn invoice() -> Value {
         "company_id": 4101, "date": "2026-11-02", "due_date": "2026-12-02", "from": "2026-10-01", "to": "2026-10-31",
         "currency": "EUR", "total": "150.00", "tax": "25.00", "outstanding": "100.00", "outstanding_basis": "ledger",
         "overpaid": "0", "paid": "50.00", "credited": "0", "paid_date": null, "voided_date": null,
-        "missing_since": null, "archived_at": null, "order_number": "", "line_count": 8, "lines_match": true,
+        "missing_since": null, "stopped_by": null, "archived_at": null, "order_number": "", "line_count": 8, "lines_match": true,
         "lines_total": null, "changed_at": "2026-11-02T10:15:07Z",
     })
 }
@@ -47,4 +47,37 @@ pub(crate) fn sync_status() -> Value {
         },
         "open": never, "pdfs_waiting": 0,
     })
+}
+
+pub(crate) fn filters_body() -> Value {
+    json!({
+        "company_types": ["Customer"], "classifications": [], "company_ids": {"in": [], "not_in": [4102]},
+        "company_udf": null, "contact_udf": {"name": "Billing Contact", "equals": "Yes"},
+        "invoice_date_from": "2026-01-01", "unpaid_only": false, "include_zero": false,
+    })
+}
+
+pub(crate) fn filters() -> Value {
+    json!({"filters": filters_body(), "everything": false, "changed_at": "2026-11-20T10:07:00Z"})
+}
+
+fn effect() -> Value {
+    json!({
+        "companies": {"total": 1930, "matching": 412},
+        "invoices": {"total": 9120, "matching": 2210, "open": 96, "appears": 0, "stops_updating": 6910},
+        "exact": true,
+    })
+}
+
+pub(crate) fn saved_filters() -> Value {
+    let mut saved = filters();
+    saved["changed"] = json!(true);
+    saved["import"] = json!(false);
+    saved["effect"] = effect();
+    saved["warnings"] = json!([]);
+    saved
+}
+
+pub(crate) fn previewed_filters() -> Value {
+    json!({"filters": filters_body(), "import": false, "effect": effect(), "warnings": []})
 }

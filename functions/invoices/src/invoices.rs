@@ -1,13 +1,13 @@
 //! Invoices: a list, and one.
 
-use crate::views::InvoiceView;
+use crate::views::{Flags, InvoiceView};
 use crate::{examples, foreign_cursor};
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use domain::ConnectionId;
 use domain::connections::read_settings;
-use domain::invoices::{self, Invoice, InvoiceFilter, InvoiceStatus};
+use domain::invoices::{self, InvoiceFilter, InvoiceStatus};
 use jiff::civil::Date;
 use runtime::edge::{ApiError, Caller, Paging, Params, PathParams, ProblemBody, READERS, etag};
 use runtime::{App, cursor};
@@ -104,9 +104,8 @@ pub(crate) async fn list_invoices(
     let of = (partner, &cid);
     let (found, next) = invoices::list_invoices(&app.ports, &scope, of, &filter, limit, after).await?;
     let next_cursor = next.map(|after| cursor::encode(&app, &caller, ROUTE, &at(after))).transpose()?;
-    let clashing = invoices::clashing(&app.ports, &scope, found.iter().map(|invoice| &invoice.value)).await?;
-    let view = |invoice: &Invoice| InvoiceView::of(invoice, settings.invoice_reference, clashing.contains(&invoice.id));
-    let items = found.iter().map(|invoice| view(invoice)).collect();
+    let flags = Flags::of(&app, &scope, of, found.iter().map(|invoice| &invoice.value)).await?;
+    let items = found.iter().map(|invoice| InvoiceView::of(invoice, settings.invoice_reference, &flags)).collect();
     Ok(Json(InvoicesPage { items, next_cursor }))
 }
 
@@ -130,6 +129,6 @@ pub(crate) async fn get_invoice(
     let (scope, partner) = (caller.scope()?, caller.partner()?);
     let settings = read_settings(&app.ports, &scope, partner, &cid).await?.settings;
     let found = invoices::load_invoice(&app.ports, &scope, partner, &cid, iid).await?;
-    let clashing = invoices::clashing(&app.ports, &scope, [&found.value]).await?;
-    Ok((etag(found.v), Json(InvoiceView::of(&found, settings.invoice_reference, !clashing.is_empty()))))
+    let flags = Flags::of(&app, &scope, (partner, &cid), std::iter::once(&found.value)).await?;
+    Ok((etag(found.v), Json(InvoiceView::of(&found, settings.invoice_reference, &flags))))
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod examples;
+mod filters;
 mod invoices;
 mod lines;
 mod sync;
@@ -19,6 +20,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(invoices::list_invoices))
         .routes(routes!(invoices::get_invoice))
         .routes(routes!(lines::list_lines))
+        .routes(routes!(filters::get_filters, filters::put_filters))
+        .routes(routes!(filters::preview_filters))
         .routes(routes!(sync::get_sync_status))
         .routes(routes!(sync::fetch_new))
         .routes(routes!(sync::fetch_unpaid))

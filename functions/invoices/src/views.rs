@@ -1,11 +1,15 @@
 //! What is shown of an invoice.
 
 use domain::connections::settings::InvoiceReference;
-use domain::invoices::{Check, Invoice, InvoiceLine, OutstandingBasis};
+use domain::invoices::{self, Check, Invoice, InvoiceLine, OutstandingBasis};
+use domain::{ConnectionId, PartnerId, Scope};
 use jiff::Timestamp;
 use jiff::civil::Date;
+use runtime::App;
+use runtime::edge::ApiError;
 use rust_decimal::Decimal;
 use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
 use utoipa::ToSchema;
 
 /// An invoice. Amounts are decimal texts in the customer's currency.
@@ -68,6 +72,8 @@ pub(crate) struct InvoiceView {
     /// Since when Autotask no longer returns it. It is not archived by that.
     #[schema(value_type = Option<String>, format = DateTime)]
     missing_since: Option<Timestamp>,
+    /// Which filter keeps it from being updated (`company_types`, …), as it let it through once; null: none.
+    stopped_by: Option<String>,
     /// When a person archived it here.
     #[schema(value_type = Option<String>, format = DateTime)]
     archived_at: Option<Timestamp>,
@@ -85,14 +91,34 @@ pub(crate) struct InvoiceView {
     changed_at: Timestamp,
 }
 
+/// What is said of invoices beside themselves.
+#[derive(Debug, Default)]
+pub(crate) struct Flags {
+    clashing: BTreeSet<i64>,
+    stopped: BTreeMap<i64, String>,
+}
+
+impl Flags {
+    pub(crate) async fn of<'a>(
+        app: &App,
+        scope: &Scope,
+        of: (&PartnerId, &ConnectionId),
+        found: impl Iterator<Item = &'a Invoice> + Clone,
+    ) -> Result<Self, ApiError> {
+        let clashing = invoices::clashing(&app.ports, scope, found.clone()).await?;
+        Ok(Self { clashing, stopped: invoices::stopped(&app.ports, scope, of, found).await? })
+    }
+}
+
 impl InvoiceView {
-    pub(crate) fn of(invoice: &Invoice, reference: InvoiceReference, number_clash: bool) -> Self {
+    pub(crate) fn of(invoice: &Invoice, reference: InvoiceReference, flags: &Flags) -> Self {
         let outstanding = invoice.outstanding();
         Self {
             autotask_id: invoice.id,
             reference: invoice.reference(reference),
             number: invoice.number.clone(),
-            number_clash,
+            number_clash: flags.clashing.contains(&invoice.id),
+            stopped_by: flags.stopped.get(&invoice.id).cloned(),
             status: invoice.status.as_str(),
             company_id: invoice.company,
             date: invoice.date,

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use crate::cell::{Cell, Kind, midnight, parse_decimal, parse_instant};
 use crate::schema::Entity;
 use crate::table::Row;
+use crate::tables::ENCRYPTED_UDFS;
 
 /// OR conditions that a query may hold; each element of `in` counts.
 pub const OR_CONDITIONS_MAX: usize = 500;
@@ -152,6 +153,9 @@ impl Reader<'_> {
         if member(object, "udf").and_then(Value::as_bool) == Some(true) {
             let udf = self.entity.def.udfs.iter().find(|udf| udf.eq_ignore_ascii_case(name));
             self.udfs += 1;
+            if udf.is_some_and(|udf| ENCRYPTED_UDFS.contains(udf)) {
+                return Err(format!("The field {name} of the {} Entity cannot be queried.", self.entity.def.name));
+            }
             return Ok((Subject::Udf((*udf.ok_or_else(unknown)?).to_owned()), Kind::Text));
         }
         let at = self.entity.field(name).ok_or_else(unknown)?;

@@ -6,6 +6,7 @@ use crate::schema::{Entity, Field, catalogue};
 use crate::spec::Level;
 use crate::state::Tenant;
 use crate::switches::{PeriodTypeForm, UserAccessForm};
+use crate::tables::{ENCRYPTED_UDFS, INACTIVE_LABELS, LIST_UDFS, Pick};
 use crate::wire::Response;
 
 /// `GET /versioninformation`.
@@ -90,6 +91,10 @@ fn describe(tenant: &Tenant, entity: &Entity, field: &Field) -> Value {
 fn picklist(tenant: &Tenant, field: &Field) -> Value {
     let Some(picks) = field.picklist else { return Value::Null };
     let letters = field.name == "contractPeriodType" && tenant.switches.contract_period_type == PeriodTypeForm::Letter;
+    values(picks, letters)
+}
+
+fn values(picks: &[Pick], letters: bool) -> Value {
     picks
         .iter()
         .zip(1..)
@@ -101,7 +106,7 @@ fn picklist(tenant: &Tenant, field: &Field) -> Value {
                 "isDefaultValue": false,
                 "sortOrder": order,
                 "parentValue": "",
-                "isActive": true,
+                "isActive": !INACTIVE_LABELS.contains(label),
                 "isSystem": true,
             })
         })
@@ -115,6 +120,7 @@ pub(crate) fn user_defined_fields(entity: &Entity) -> Response {
         .udfs
         .iter()
         .map(|name| {
+            let list = LIST_UDFS.iter().find(|(own, _)| own == name).map(|(_, picks)| *picks);
             json!({
                 "name": name,
                 "label": name,
@@ -123,11 +129,11 @@ pub(crate) fn user_defined_fields(entity: &Entity) -> Response {
                 "description": "",
                 "isRequired": false,
                 "isReadOnly": false,
-                "isQueryable": true,
+                "isQueryable": !ENCRYPTED_UDFS.contains(name),
                 "isReference": false,
                 "referenceEntityType": "",
-                "isPickList": false,
-                "picklistValues": null,
+                "isPickList": list.is_some(),
+                "picklistValues": list.map(|picks| values(picks, false)),
                 "picklistParentValueField": "",
                 "defaultValue": null,
                 "isSupportedWebhookField": WITH_WEBHOOKS.contains(&entity.def.plural),

@@ -83,6 +83,16 @@ const PLAIN: EntityDef = EntityDef {
 /// One value of a picklist: number, letter form (where one is known), label.
 pub(crate) type Pick = (i64, &'static str, &'static str);
 
+/// User-defined fields that hold a value of a list: rows carry its number as text. Names are unique here.
+pub(crate) const LIST_UDFS: &[(&str, &[Pick])] = &[
+    ("Billing Plan", &[(1, "", "Monthly"), (2, "", "Yearly")]),
+    ("Billing Contact", &[(1, "", "Yes"), (2, "", "No")]),
+];
+/// User-defined fields that are encrypted: no query takes them.
+pub(crate) const ENCRYPTED_UDFS: &[&str] = &["Vault Code"];
+/// Labels that people switched off; rows may still carry them.
+pub(crate) const INACTIVE_LABELS: &[&str] = &["Dead", "Delinquent"];
+
 /// Values differ per tenant in truth; these are data of this simulator.
 pub(crate) const PICKLISTS: &[(&str, &[Pick])] = &[
     (
@@ -97,6 +107,7 @@ pub(crate) const PICKLISTS: &[(&str, &[Pick])] = &[
             (8, "", "Partner"),
         ],
     ),
+    ("classification", &[(1, "", "Gold"), (2, "", "Silver"), (3, "", "Delinquent")]),
     (
         "contractType",
         &[
@@ -183,12 +194,16 @@ const ENTITIES: &[EntityDef] = &[
             ("companyNumber", 50),
             ("webAddress", 255),
         ],
-        picklists: &[("companyType", "companyType"), ("invoiceMethod", "invoiceMethod")],
+        picklists: &[
+            ("companyType", "companyType"),
+            ("classification", "classification"),
+            ("invoiceMethod", "invoiceMethod"),
+        ],
         references: &[("ownerResourceID", "Resources"), ("parentCompanyID", "Companies")],
         not_queryable: &["assetValue", "sicCode", "stockMarket", "stockSymbol", "quoteTemplateID"],
         read_only: &["createDate", "createdByResourceID", "lastActivityDate", "lastTrackedModifiedDateTime"],
         fixed: &["billToAddressToUse"],
-        udfs: &["Portal Id", "Tier", "Customer Ranking"],
+        udfs: &["Portal Id", "Tier", "Customer Ranking", "Vault Code", "Billing Plan"],
         defaults: &[("isActive", "true"), ("billToAddressToUse", "1"), ("currencyID", "1")],
         stamped: &["createDate"],
         touched: &["lastActivityDate", "lastTrackedModifiedDateTime"],
@@ -216,7 +231,7 @@ const ENTITIES: &[EntityDef] = &[
         not_queryable: &["isOptedOutFromBulkEmail", "solicitationOptOut", "surveyOptOut"],
         read_only: &["createDate", "lastActivityDate", "lastModifiedDate"],
         fixed: &["companyID"],
-        udfs: &["Portal User Id"],
+        udfs: &["Portal User Id", "Billing Contact"],
         defaults: &[("isActive", "1"), ("primaryContact", "false")],
         stamped: &["createDate"],
         touched: &["lastActivityDate", "lastModifiedDate"],

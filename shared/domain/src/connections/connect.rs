@@ -11,10 +11,12 @@ use crate::actor::{Actor, Scope};
 use crate::autotask_session::{Login, discover, explain, explain_zone, secrets_problem};
 use crate::change::Change;
 use crate::ids::{ConnectionId, PartnerId};
+use crate::invoices::filtering::{self, Checked};
 use crate::ports::{Ports, SecretName, SecretVersion, StorageError};
-use crate::problem::{Code, Error, Problem, Result};
+use crate::problem::{Code, Error, FieldError, Problem, Result};
 use crate::records::{Key, load};
 use crate::vendor::Partner;
+use jiff::tz::TimeZone;
 use serde_json::json;
 
 /// A connection that has just been made.
@@ -40,17 +42,38 @@ pub async fn connect(
     partner: &PartnerId,
     input: NewConnection,
 ) -> Result<Connected> {
-    let input = input.check()?;
+    let input = input.check(ports.clock.now().to_zoned(TimeZone::UTC).date())?;
     refuse_second(ports, scope, partner).await?;
     let zone = discover(ports, &input.username).await.map_err(|error| explain_zone(&error))?;
     let login = Login::entered(ports, scope, &input.username, input.secret.clone()).await?;
     let session = login.session(ports, zone.url.clone());
     let found = probe(ports, scope, &session.client).await;
+    let filters = match (&found, &input.filters) {
+        (Ok(_), Some(filters)) => Some(filtering::resolve(&session.client, filters).await),
+        (Ok(_), None) | (Err(_), _) => None,
+    };
     session.close().await;
     let findings = found.map_err(probe_problem)?;
+    let filters = filters.map(|resolved| known_to_autotask(resolved.map_err(explain)?)).transpose()?;
     let id = ConnectionId::new(format!("con_{}", ports.ids.uuid())).map_err(|_| super::conflict())?;
     let (connection, settings) = assemble(ports, scope, partner, &id, &input, &zone, &findings).await?;
-    save(ports, scope, actor, connection, settings, &input, &findings).await
+    let made = Made { connection, settings, filters };
+    save(ports, scope, actor, made, &input, &findings).await
+}
+
+/// Filters, or what of them Autotask does not know.
+fn known_to_autotask(resolved: std::result::Result<Checked, Vec<FieldError>>) -> Result<Checked> {
+    resolved.map_err(|errors| {
+        let problem = filtering::refused(filtering::below(errors));
+        problem.map_or_else(super::conflict, Error::from)
+    })
+}
+
+/// What a new connection consists of.
+struct Made {
+    connection: Connection,
+    settings: Settings,
+    filters: Option<Checked>,
 }
 
 /// What a failed probe is told.
@@ -149,21 +172,27 @@ async fn save(
     ports: &Ports,
     scope: &Scope,
     actor: &Actor,
-    mut connection: Connection,
-    settings: Settings,
+    mut made: Made,
     input: &Valid,
     findings: &Findings,
 ) -> Result<Connected> {
-    let (partner, id) = (connection.partner.clone(), connection.id.clone());
-    connection.secret = put_secret(ports, &partner, &id, &input.username, &input.secret).await?;
-    let change = change(ports, scope, actor, &connection, &settings, findings).await;
+    let (partner, id) = (made.connection.partner.clone(), made.connection.id.clone());
+    made.connection.secret = put_secret(ports, &partner, &id, &input.username, &input.secret).await?;
+    let change = change(ports, scope, actor, &made, findings).await;
     let written = match change {
         Ok(change) => change.commit(scope).await.map_err(Error::from),
         Err(error) => Err(error),
     };
     let Err(error) = written else {
+        let Made { connection, settings, filters } = made;
         tracing::info!(connection.id = %id, zone = connection.zone.url, "a partner connected its Autotask");
-        let warnings = findings.warnings(&connection.features);
+        let mut warnings = findings.warnings(&connection.features);
+        let unsure = filters.map(|filters| filters.warnings).unwrap_or_default();
+        warnings.extend(unsure.into_iter().map(|warning| Warning {
+            code: "filter_label_inactive",
+            detail: format!("/filters{}: {}", warning.pointer, warning.detail),
+            action: "Nothing, if companies of that label are meant.".to_owned(),
+        }));
         return Ok(Connected { connection, settings, warnings });
     };
     // An answer that was lost may have been a success: then the record names this secret, and only the sweep can
@@ -184,8 +213,7 @@ async fn change<'a>(
     ports: &'a Ports,
     scope: &Scope,
     actor: &'a Actor,
-    connection: &Connection,
-    settings: &Settings,
+    Made { connection, settings, filters }: &Made,
     findings: &Findings,
 ) -> Result<Change<'a>> {
     let (partner, id) = (&connection.partner, &connection.id);
@@ -207,6 +235,9 @@ async fn change<'a>(
     }
     for schedule in invoice_schedule::first(connection, settings, ports.clock.now()) {
         change = change.create(&schedule)?;
+    }
+    if let Some(filters) = filters {
+        change = change.create(&filters.record(partner, id, ports.clock.now()))?;
     }
     findings.issues(change, ports, scope, connection).await
 }

@@ -97,7 +97,7 @@ impl AccessOf {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Warning {
     /// Stable: `permission_missing`, `cost_not_readable`, `billing_code_missing`, `view_restricted`,
-    /// `feature_not_available`.
+    /// `feature_not_available`, `filter_label_inactive`.
     pub code: &'static str,
     /// What happened.
     pub detail: String,

@@ -3,7 +3,10 @@
 use super::profiles::{FEATURES, JobProfile};
 use super::settings::InvoiceReference;
 use super::{PSA, Priority};
+use crate::invoices::filtering;
+use crate::invoices::filters::Filters;
 use crate::problem::{FieldError, Problem};
+use jiff::civil::Date;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
@@ -27,7 +30,7 @@ pub struct NewConnection {
     pub priority: Option<String>,
     /// `invoice_number` (default) or `autotask_id`.
     pub invoice_reference: Option<String>,
-    /// Filters of the invoice import: only their absence can be taken.
+    /// Filters of the invoice import; absent or null: all is wanted.
     pub filters: Option<Value>,
     /// Features to switch on; absent: the profile's.
     pub features: Option<Vec<String>>,
@@ -45,18 +48,16 @@ pub(super) struct Valid {
     pub(super) invoice_reference: InvoiceReference,
     pub(super) features: Vec<String>,
     pub(super) profile: JobProfile,
+    pub(super) filters: Option<Filters>,
 }
 
 impl NewConnection {
     /// All field errors at once, or what to do.
-    pub(super) fn check(self) -> Result<Valid, Problem> {
+    pub(super) fn check(self, today: Date) -> Result<Valid, Problem> {
         let mut errors = Vec::new();
         let mut refuse = |pointer: &str, rule: &str| errors.push(error(pointer, rule));
         if self.psa.as_deref().is_some_and(|psa| psa != PSA) {
             refuse("/psa", "must be `autotask`");
-        }
-        if self.filters.is_some_and(|filters| !filters.is_null()) {
-            refuse("/filters", "can be set once invoices are imported; leave it out");
         }
         let profile = match self.profile.as_deref().map(str::parse) {
             None => JobProfile::default(),
@@ -82,6 +83,17 @@ impl NewConnection {
                 Priority::Primary
             }
         };
+        let filters = match self.filters.filter(|filters| !filters.is_null()).map(filtering::decoded) {
+            None => None,
+            Some(Ok(filters)) => {
+                errors.extend(filtering::below(filtering::bounds(&filters, today)));
+                Some(filters)
+            }
+            Some(Err(refused)) => {
+                errors.extend(refused);
+                None
+            }
+        };
         let features = self.features.unwrap_or_else(|| profile.features());
         errors.extend(feature_errors(&features));
         errors.extend(email_error(self.email.as_deref()));
@@ -95,6 +107,7 @@ impl NewConnection {
                 invoice_reference,
                 features: without_doubles(features),
                 profile,
+                filters,
             }),
             (_, Some(problem)) => Err(problem),
             (None, None) => Err(Problem::field("/username", REQUIRED)),
@@ -176,6 +189,8 @@ pub(super) fn error(pointer: &str, rule: &str) -> FieldError {
 mod tests {
     use super::*;
 
+    const TODAY: Date = jiff::civil::date(2026, 11, 20);
+
     fn nothing() -> NewConnection {
         NewConnection {
             psa: None,
@@ -199,11 +214,11 @@ mod tests {
             email: Some("not-an-address".to_owned()),
             priority: Some("third".to_owned()),
             invoice_reference: Some("name".to_owned()),
-            filters: Some(serde_json::json!({"unpaid_only": true})),
+            filters: Some(serde_json::json!({"unpaid_only": true, "company_ids": {"in": [1, -2]}})),
             features: Some(vec!["seat_sync".to_owned(), "frobs".to_owned()]),
             profile: Some("other".to_owned()),
         };
-        let problem = input.check().unwrap_err();
+        let problem = input.check(TODAY).unwrap_err();
         let mut pointers: Vec<_> = problem.errors.iter().map(|e| e.pointer.as_str()).collect();
         pointers.sort_unstable();
         assert_eq!(
@@ -211,7 +226,7 @@ mod tests {
             [
                 "/email",
                 "/features/1",
-                "/filters",
+                "/filters/company_ids/in/1",
                 "/invoice_reference",
                 "/priority",
                 "/profile",
@@ -224,14 +239,14 @@ mod tests {
 
     #[test]
     fn a_user_name_and_a_secret_are_all_that_is_required() {
-        let problem = nothing().check().unwrap_err();
+        let problem = nothing().check(TODAY).unwrap_err();
         assert_eq!(problem.errors.len(), 2, "{problem:?}");
         let login = NewConnection {
             username: Some(" key@msp.example ".to_owned()),
             secret: Some(SecretString::from("s3cret\n".to_owned())),
             ..nothing()
         };
-        let valid = login.check().unwrap();
+        let valid = login.check(TODAY).unwrap();
         assert_eq!((valid.username.as_str(), valid.secret.expose_secret()), ("key@msp.example", "s3cret"));
         assert_eq!(valid.features, ["seat_sync"]);
     }

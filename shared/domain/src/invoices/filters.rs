@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Companies by id.
@@ -47,7 +48,8 @@ pub struct Filters {
     pub contact_udf: Option<UdfFilter>,
     /// Invoices of this day or later; by the invoice's date.
     pub invoice_date_from: Option<Date>,
-    /// The first import takes open invoices only. What comes later is taken whether or not it is paid.
+    /// Of what was made before the first import only open invoices are taken. What is made later is taken whether or not
+    /// it is paid.
     pub unpaid_only: bool,
     /// Whether invoices over nothing are taken.
     pub include_zero: bool,
@@ -83,6 +85,13 @@ pub struct FiltersRecord {
     /// `classification` numbers of the labels.
     #[serde(default)]
     pub classification_ids: Vec<i64>,
+    /// The value by which rows of the company's field carry [`Filters::company_udf`]: a list's rows have its number,
+    /// not its label. Absent: as it was given.
+    #[serde(default)]
+    pub company_udf_value: Option<String>,
+    /// The same of [`Filters::contact_udf`].
+    #[serde(default)]
+    pub contact_udf_value: Option<String>,
     /// When they were last changed.
     pub changed_at: Timestamp,
 }
@@ -97,6 +106,8 @@ impl FiltersRecord {
             filters: Filters::default(),
             company_type_ids: Vec::new(),
             classification_ids: Vec::new(),
+            company_udf_value: None,
+            contact_udf_value: None,
             changed_at: Timestamp::UNIX_EPOCH,
         }
     }
@@ -116,20 +127,23 @@ impl FiltersRecord {
         if (!only.is_empty() && !only.contains(&customer.id)) || except.contains(&customer.id) {
             return Some("company_ids");
         }
-        if filters.company_udf.as_ref().is_some_and(|udf| !udf.fits(&customer.udfs)) {
+        let (of_company, of_contact) = (self.company_udf_value.as_deref(), self.contact_udf_value.as_deref());
+        if filters.company_udf.as_ref().is_some_and(|udf| !udf.fits(&customer.udfs, of_company)) {
             return Some("company_udf");
         }
-        let any = |udf: &UdfFilter| customer.contacts.iter().any(|contact| contact.active && udf.fits(&contact.udfs));
-        if filters.contact_udf.as_ref().is_some_and(|udf| !any(udf)) {
+        let has = |udf: &UdfFilter| {
+            customer.contacts.iter().any(|contact| contact.active && udf.fits(&contact.udfs, of_contact))
+        };
+        if filters.contact_udf.as_ref().is_some_and(|udf| !has(udf)) {
             return Some("contact_udf");
         }
         None
     }
 
-    /// Which filter keeps an invoice of a wanted customer out, by its name in our API. `first_import`: nothing was
-    /// fetched yet.
+    /// Which filter keeps an invoice of a wanted customer out, by its name in our API. `history`: it was made before
+    /// anything was fetched, is paid or void, and is not here.
     #[must_use]
-    pub fn hides_invoice(&self, date: Date, total: Decimal, open: bool, first_import: bool) -> Option<&'static str> {
+    pub fn hides_invoice(&self, date: Date, total: Decimal, history: bool) -> Option<&'static str> {
         let filters = &self.filters;
         if filters.invoice_date_from.is_some_and(|from| date < from) {
             return Some("invoice_date_from");
@@ -137,7 +151,13 @@ impl FiltersRecord {
         if !filters.include_zero && total.is_zero() {
             return Some("include_zero");
         }
-        (filters.unpaid_only && first_import && !open).then_some("unpaid_only")
+        (filters.unpaid_only && history).then_some("unpaid_only")
+    }
+
+    /// What a filter is set to, by its name in our API; null where there is no such filter.
+    #[must_use]
+    pub fn value_of(&self, filter: &str) -> Value {
+        serde_json::to_value(&self.filters).map(|mut all| all[filter].take()).unwrap_or_default()
     }
 
     /// Names of the company's user-defined fields that the filters look at.
@@ -154,10 +174,11 @@ impl FiltersRecord {
 }
 
 impl UdfFilter {
-    /// Whether these fields have the value.
+    /// Whether these fields have the value; `stored`: as rows carry it, where that is not as it was given.
     #[must_use]
-    pub fn fits(&self, udfs: &BTreeMap<String, String>) -> bool {
-        let same = |value: &String| value.trim().to_lowercase() == self.equals.trim().to_lowercase();
+    pub fn fits(&self, udfs: &BTreeMap<String, String>, stored: Option<&str>) -> bool {
+        let wanted = stored.unwrap_or(&self.equals).trim().to_lowercase();
+        let same = |value: &String| value.trim().to_lowercase() == wanted;
         udfs.get(&self.name).is_some_and(same)
     }
 }

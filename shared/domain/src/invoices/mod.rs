@@ -5,6 +5,7 @@
 
 pub mod customer;
 pub mod fetch;
+pub mod filtering;
 pub mod filters;
 pub mod integrity;
 pub mod ledger;
@@ -19,7 +20,7 @@ pub use filters::{CompanyFilter, Filters, FiltersRecord, UdfFilter};
 pub use ledger::{Entry, Ledger, LedgerSums, Payment};
 pub use lines::load_lines;
 pub use outstanding::{Outstanding, OutstandingBasis, status_of};
-pub use read::{InvoiceFilter, clashing, list_invoices, load_invoice};
+pub use read::{InvoiceFilter, clashing, list_invoices, load_invoice, stopped};
 pub use record::{
     Check, Invoice, InvoiceLine, InvoiceStatus, LinesChunk, LinesRef, NumberHolders, OpenInvoice, PdfDue,
 };

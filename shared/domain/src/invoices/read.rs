@@ -1,5 +1,7 @@
 //! Reading what is kept.
 
+use super::customer::Customer;
+use super::filters::FiltersRecord;
 use super::record::{Invoice, InvoiceStatus, NumberHolders, OpenInvoice};
 use crate::actor::Scope;
 use crate::connections::load_connection;
@@ -8,7 +10,7 @@ use crate::ports::{Order, PageRequest, Ports, Read};
 use crate::problem::{Error, Result};
 use crate::records::{Collection, Key, Versioned, load, load_page};
 use jiff::civil::Date;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Pages of storage that one filtered page may read: a filter that fits rarely gives a short page and a cursor rather
 /// than a slow answer.
@@ -128,4 +130,33 @@ pub async fn clashing<'a>(
     });
     let found = futures::future::try_join_all(reads).await?;
     Ok(found.into_iter().flatten().collect())
+}
+
+/// Which filter keeps each of these invoices from being updated, by its name in our API. What no filter stops is not in
+/// the answer.
+///
+/// # Errors
+/// Storage.
+pub async fn stopped<'a>(
+    ports: &Ports,
+    scope: &Scope,
+    (partner, connection): (&PartnerId, &ConnectionId),
+    invoices: impl IntoIterator<Item = &'a Invoice>,
+) -> Result<BTreeMap<i64, String>> {
+    let key = Key::InvoiceFilters(partner.clone(), connection.clone());
+    let Some(filters) = load::<FiltersRecord>(&*ports.storage, scope, &key).await? else { return Ok(BTreeMap::new()) };
+    let invoices: Vec<&Invoice> = invoices.into_iter().collect();
+    let companies: BTreeSet<i64> = invoices.iter().map(|invoice| invoice.company).collect();
+    let reads = companies.into_iter().map(|id| async move {
+        let key = Key::Customer(partner.clone(), connection.clone(), id);
+        load::<Customer>(&*ports.storage, scope, &key).await
+    });
+    let customers = futures::future::try_join_all(reads).await?;
+    let hidden: BTreeMap<i64, String> =
+        customers.into_iter().flatten().filter_map(|customer| Some((customer.id, customer.value.hidden_by?))).collect();
+    let by = |invoice: &Invoice| {
+        let own = || filters.hides_invoice(invoice.date, invoice.total, false).map(str::to_owned);
+        hidden.get(&invoice.company).cloned().or_else(own)
+    };
+    Ok(invoices.into_iter().filter_map(|invoice| Some((invoice.id, by(invoice)?))).collect())
 }

@@ -14,7 +14,7 @@ use testkit::{Api, Line, PACKAGE, Reply, SECRET, USERNAME, World};
 /// The month in which worlds begin; no test here gets out of it.
 const MONTH: &str = "2026-11";
 /// Routes that change nothing of ours, although they are POSTs.
-const ASKS_ONLY: &[&str] = &["POST /v1/zones/discover"];
+const ASKS_ONLY: &[&str] = &["POST /v1/zones/discover", "POST /v1/connections/{cid}/filters/preview"];
 /// Routes whose change belongs to no partner: it stands in the log instead, marked `audit`.
 const VENDORS_OWN: &[&str] = &["PUT /v1/vendor/profile", "PUT /v1/packages/{package}"];
 /// Puts that are ordered by something of their own: the newest `as_of` stays.
@@ -321,6 +321,10 @@ async fn decisions(trail: &mut Trail, line: &Line, start: &str, preview: &Value)
 async fn invoices(trail: &mut Trail) {
     const BILLING: Role = Role::PartnerBilling;
     const C: &str = "/v1/connections/{cid}";
+    let (filters, none) = (json!({"unpaid_only": true}), json!({}));
+    trail.leaves(&format!("POST {C}/filters/preview"), BILLING, "C/filters/preview", filters.clone(), 0).await;
+    trail.leaves(&format!("PUT {C}/filters"), Role::PartnerAdmin, "C/filters", filters, 1).await;
+    trail.leaves(&format!("PUT {C}/filters"), Role::PartnerAdmin, "C/filters", none, 1).await;
     let features = json!({"features": ["seat_sync", "invoices"]});
     trail.world.api(Role::PartnerAdmin).patch("C/settings", features).await.assert_status(200);
     trail.world.tick("invoice-fetch", &trail.world.clock.now().to_string()).await;
@@ -397,6 +401,7 @@ async fn a_change_of_an_outdated_version_changes_nothing_wherever_a_version_is_t
         (admin, "PATCH", "C/settings".to_owned(), json!({"overwrite_cost": true})),
         (admin, "POST", "C/pause".to_owned(), Value::Null),
         (admin, "POST", "C/relink".to_owned(), json!({"username": USERNAME, "secret": SECRET})),
+        (admin, "PUT", "C/filters".to_owned(), json!({"unpaid_only": true})),
         (admin, "DELETE", "C".to_owned(), Value::Null),
         (billing, "PUT", mapping.clone(), json!({"company_id": line.company_id})),
         (billing, "POST", format!("{mapping}/confirm"), Value::Null),

@@ -16,23 +16,21 @@ pub(super) fn wanted(place: &Place<'_>, fetch: &Fetch, after: i64) -> Query<Invo
     let query = from(place, after);
     match (fetch.kind, fetch.since) {
         (FetchKind::New, Some(since)) => query.filter(touched_since(place, since)),
-        _ => by_filters(place, query, is_first(fetch)),
+        _ => by_filters(place, query, fetch),
     }
 }
 
 /// Whether between the first and the last row of a page Autotask has no other invoices.
 pub(super) fn is_dense(place: &Place<'_>, fetch: &Fetch) -> bool {
     let filters = &place.filters.filters;
-    let narrowed = filters.invoice_date_from.is_some()
-        || !filters.company_ids.only.is_empty()
-        || (filters.unpaid_only && is_first(fetch));
+    let narrowed = filters.invoice_date_from.is_some() || !filters.company_ids.only.is_empty() || filters.unpaid_only;
     fetch.kind == FetchKind::Import && !narrowed
 }
 
 /// The invoices of customers that are wanted only now.
-pub(super) fn of_customers(place: &Place<'_>, customers: &[i64], after: i64) -> Query<Invoice> {
+pub(super) fn of_customers(place: &Place<'_>, fetch: &Fetch, customers: &[i64], after: i64) -> Query<Invoice> {
     let query = from(place, after).filter(Filter::is_in("companyID", customers.iter().copied()));
-    by_filters(place, query, false)
+    by_filters(place, query, fetch)
 }
 
 /// What nobody in Autotask has said to be paid or void.
@@ -45,16 +43,11 @@ pub(super) fn by_id(place: &Place<'_>, ids: impl IntoIterator<Item = i64>) -> Qu
     place.client().query::<Invoice>().include(Invoice::READ_FIELDS).any_of("id", ids)
 }
 
-/// Whether this is the connection's first import: only then `unpaid_only` counts.
-pub(super) fn is_first(fetch: &Fetch) -> bool {
-    fetch.kind == FetchKind::Import && fetch.first_import
-}
-
 fn from(place: &Place<'_>, after: i64) -> Query<Invoice> {
     place.client().query::<Invoice>().include(Invoice::READ_FIELDS).filter(Filter::gt("id", after))
 }
 
-fn by_filters(place: &Place<'_>, mut query: Query<Invoice>, first: bool) -> Query<Invoice> {
+fn by_filters(place: &Place<'_>, mut query: Query<Invoice>, fetch: &Fetch) -> Query<Invoice> {
     let filters = &place.filters.filters;
     if let Some(from) = filters.invoice_date_from {
         // A day early: a date may be told as an instant of the day before.
@@ -63,8 +56,10 @@ fn by_filters(place: &Place<'_>, mut query: Query<Invoice>, first: bool) -> Quer
     if !filters.company_ids.only.is_empty() {
         query = query.filter(Filter::is_in("companyID", filters.company_ids.only.iter().copied()));
     }
-    if filters.unpaid_only && first {
-        query = query.filter(Filter::not_exist("paidDate")).filter(Filter::eq("isVoided", false));
+    if let Some(until) = fetch.history_until.filter(|_| filters.unpaid_only) {
+        // What is not open is not history where it was made, or is here and was paid or voided, since then.
+        let open = Filter::all([Filter::not_exist("paidDate"), Filter::eq("isVoided", false)]);
+        query = query.filter(if fetch.first_import { open } else { open.or(touched_since(place, until)) });
     }
     query
 }

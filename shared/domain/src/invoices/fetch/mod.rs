@@ -21,7 +21,7 @@ mod upsert;
 mod work;
 
 pub use due::{Ticked, tick};
-pub use record::{Active, Counts, Fetch, FetchKind, FetchState, FetchTrigger, Last, Progress, Step};
+pub use record::{Active, Counts, Fetch, FetchKind, FetchState, FetchTrigger, Last, Progress, Step, Wanted};
 pub use run::work;
 pub use start::{FETCH_NEW_EVERY, FETCH_UNPAID_EVERY, next_allowed, press, progress_of};
 pub use status::{SyncStatus, sync_status};

@@ -17,8 +17,6 @@ const GONE_PERCENT_MAX: usize = 30;
 /// Fewer that are gone than this are believed.
 const GONE_MIN: usize = 10;
 
-const HOW: How = How { dense: false, first_import: false, lines_anyway: false };
-
 /// Takes over what Autotask says of invoices that are open here and that it did not return among its open ones: those
 /// with ids in `(above, to]` and not in `seen`.
 pub(super) async fn take_others(
@@ -26,6 +24,7 @@ pub(super) async fn take_others(
     known: &mut Known,
     (above, to): (i64, i64),
     seen: &BTreeSet<i64>,
+    how: How,
 ) -> Result<Counts> {
     let mut counts = Counts::default();
     if above >= to {
@@ -40,7 +39,7 @@ pub(super) async fn take_others(
     let rows = place.all("reading invoices that are open here", by_id(place, others.iter().copied())).await?;
     let there: BTreeSet<i64> = rows.iter().map(|row| row.id.get()).collect();
     let page = headers(place, &rows, &mut counts);
-    counts.add(&upsert::take(place, known, page, HOW).await?);
+    counts.add(&upsert::take(place, known, page, how).await?);
     let gone: Vec<i64> = others.iter().copied().filter(|id| !there.contains(id)).collect();
     if gone.is_empty() {
         return Ok(counts);

@@ -154,6 +154,28 @@ impl Counts {
     }
 }
 
+/// Since when more than what is new is to be read. A fetch takes note of it when it is started, so that what is wanted
+/// meanwhile, whatever somebody's clock says, is left to the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Wanted {
+    /// Everything, as the filters let more through.
+    pub import: Option<Timestamp>,
+    /// All customers, as the filters keep more of them out.
+    pub customers: Option<Timestamp>,
+}
+
+impl Wanted {
+    /// A mark that differs from the present one.
+    #[must_use]
+    pub fn mark(present: Option<Timestamp>, now: Timestamp) -> Timestamp {
+        match present {
+            Some(at) if at >= now => at.checked_add(SignedDuration::from_nanos(1)).unwrap_or(at),
+            _ => now,
+        }
+    }
+}
+
 /// One fetch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fetch {
@@ -178,6 +200,12 @@ pub struct Fetch {
     /// Whether nothing had been fetched before.
     #[serde(default)]
     pub first_import: bool,
+    /// What was wanted when it was started, and is there when it has ended.
+    #[serde(default)]
+    pub wanted: Wanted,
+    /// What was made before this was made before anything was fetched.
+    #[serde(default)]
+    pub history_until: Option<Timestamp>,
     /// Customers that the filters let through only now, and whose invoices are still to be read.
     #[serde(default)]
     pub backfill: Vec<i64>,
@@ -250,6 +278,12 @@ pub struct Progress {
     /// Since when everything is to be read again, as the filters let more through.
     #[serde(default)]
     pub import_wanted_at: Option<Timestamp>,
+    /// Since when all customers are to be read again, as the filters keep more of them out.
+    #[serde(default)]
+    pub customers_wanted_at: Option<Timestamp>,
+    /// When the first import was started; absent until it has ended.
+    #[serde(default)]
+    pub first_import_at: Option<Timestamp>,
     /// The fetch that is under way.
     pub active: Option<Active>,
     /// How each kind last ended.
@@ -272,6 +306,8 @@ impl Progress {
             connection: connection.clone(),
             checkpoint: None,
             import_wanted_at: None,
+            customers_wanted_at: None,
+            first_import_at: None,
             active: None,
             last: BTreeMap::new(),
             fetch_new_at: None,

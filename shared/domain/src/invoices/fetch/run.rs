@@ -164,7 +164,7 @@ impl Work<'_> {
             filters: &filters,
             session,
         };
-        let mut known = Known::new();
+        let mut known = Known::default();
         loop {
             let done = match self.fetch.step.clone() {
                 Step::Customers { after } => self.customers(&place, after).await?,
@@ -200,9 +200,7 @@ impl Work<'_> {
         fetch.touched_at = now;
         fetch.worker = fetch.worker.take().map(|(who, _)| (who, now + INVOCATION_MAX));
         fetch.problem = None;
-        if fetch.kind != FetchKind::Import {
-            fetch.backfill.extend(stepped.newly_wanted);
-        }
+        self.remember(stepped.newly_wanted);
         self.pages = self.pages.saturating_sub(1);
         // A fetch that is about to end is not handed on: that would cost more than ending it.
         let over = self.fetch.step == Step::End;
@@ -214,6 +212,16 @@ impl Work<'_> {
             self.save().await?;
         }
         Ok(goes_on)
+    }
+
+    /// Their invoices are still to be read; an import reads all invoices anyway.
+    fn remember(&mut self, newly_wanted: Vec<i64>) {
+        let fetch = &mut self.fetch.value;
+        if fetch.kind != FetchKind::Import {
+            let fresh = newly_wanted.into_iter().filter(|id| !fetch.backfill.contains(id));
+            let fresh: Vec<i64> = fresh.collect();
+            fetch.backfill.extend(fresh);
+        }
     }
 
     async fn save(&mut self) -> Result<()> {
@@ -289,8 +297,7 @@ impl Work<'_> {
     }
 
     async fn invoices(&mut self, place: &Place<'_>, known: &mut Known, after: i64) -> Result<bool> {
-        let first_import = invoices::is_first(&self.fetch);
-        let how = How { dense: invoices::is_dense(place, &self.fetch), first_import, lines_anyway: false };
+        let how = How { dense: invoices::is_dense(place, &self.fetch), ..self.how() };
         let mut rows = Rows::of(invoices::wanted(place, &self.fetch, after), "reading invoices");
         loop {
             let page = rows.next(invoices::PAGE).await?;
@@ -298,6 +305,7 @@ impl Work<'_> {
             let mut counts = Counts::default();
             let read = headers(place, &page, &mut counts);
             counts.add(&upsert::take(place, known, read, how).await?);
+            self.remember(known.take_newly_wanted());
             let next = match page.last() {
                 Some(row) if !last => Step::Invoices { after: row.id.get() },
                 _ => self.after_invoices(),
@@ -315,15 +323,16 @@ impl Work<'_> {
 
     /// All invoices of customers that the filters let through only now, some customers at a time.
     async fn backfill(&mut self, place: &Place<'_>, known: &mut Known, after: i64) -> Result<bool> {
-        const HOW: How = How { dense: false, first_import: false, lines_anyway: false };
         let some: Vec<i64> = self.fetch.backfill.iter().copied().take(customers::PAGE).collect();
-        let mut rows = Rows::of(invoices::of_customers(place, &some, after), "reading invoices of customers");
+        let mut rows =
+            Rows::of(invoices::of_customers(place, &self.fetch, &some, after), "reading invoices of customers");
         loop {
             let page = rows.next(invoices::PAGE).await?;
             let last = page.len() < invoices::PAGE;
             let mut counts = Counts::default();
             let read = headers(place, &page, &mut counts);
-            counts.add(&upsert::take(place, known, read, HOW).await?);
+            counts.add(&upsert::take(place, known, read, self.how()).await?);
+            self.remember(known.take_newly_wanted());
             let next = match page.last() {
                 Some(row) if !last => Step::Backfill { after: row.id.get() },
                 _ => {
@@ -339,7 +348,6 @@ impl Work<'_> {
     }
 
     async fn open(&mut self, place: &Place<'_>, known: &mut Known, mut after: i64) -> Result<bool> {
-        const HOW: How = How { dense: false, first_import: false, lines_anyway: false };
         let mut rows = Rows::of(invoices::open(place, after), "reading open invoices");
         loop {
             let page = rows.next(invoices::PAGE).await?;
@@ -348,8 +356,9 @@ impl Work<'_> {
             let mut counts = Counts::default();
             let seen: BTreeSet<i64> = page.iter().map(|row| row.id.get()).collect();
             let read = headers(place, &page, &mut counts);
-            counts.add(&upsert::take(place, known, read, HOW).await?);
-            counts.add(&open::take_others(place, known, (after, to), &seen).await?);
+            counts.add(&upsert::take(place, known, read, self.how()).await?);
+            counts.add(&open::take_others(place, known, (after, to), &seen, self.how()).await?);
+            self.remember(known.take_newly_wanted());
             let next = if last { self.after_invoices() } else { Step::Open { after: to } };
             let goes_on = self.keep(place, Stepped { next, counts, newly_wanted: Vec::new() }).await?;
             if last || !goes_on {
@@ -357,6 +366,10 @@ impl Work<'_> {
             }
             after = to;
         }
+    }
+
+    fn how(&self) -> How {
+        How { dense: false, history_until: self.fetch.history_until, lines_anyway: false }
     }
 
     fn since(&self) -> Timestamp {
@@ -491,13 +504,20 @@ fn conclude(progress: &mut Progress, fetch: &Fetch, now: Timestamp) {
         }
         return;
     }
+    // Filters that were changed while it ran ask for another one.
     match fetch.kind {
         FetchKind::Import => {
             progress.checkpoint = Some(fetch.started_at);
-            // Filters that were widened while it ran ask for another one.
-            progress.import_wanted_at = progress.import_wanted_at.filter(|at| *at > fetch.started_at);
+            progress.first_import_at.get_or_insert(fetch.started_at);
+            progress.import_wanted_at = progress.import_wanted_at.filter(|at| fetch.wanted.import != Some(*at));
+            progress.customers_wanted_at =
+                progress.customers_wanted_at.filter(|at| fetch.wanted.customers != Some(*at));
         }
-        FetchKind::New => progress.checkpoint = Some(fetch.started_at),
+        FetchKind::New => {
+            progress.checkpoint = Some(fetch.started_at);
+            progress.customers_wanted_at =
+                progress.customers_wanted_at.filter(|at| fetch.wanted.customers != Some(*at));
+        }
         FetchKind::Open => {}
     }
 }

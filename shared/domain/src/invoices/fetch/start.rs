@@ -1,6 +1,6 @@
 //! Starting a fetch: claimed and remembered in one transaction, then a message.
 
-use super::record::{Active, Counts, Fetch, FetchKind, FetchState, FetchTrigger, Progress, Step};
+use super::record::{Active, Counts, Fetch, FetchKind, FetchState, FetchTrigger, Progress, Step, Wanted};
 use super::work::{FetchMessage, FetchRef};
 use crate::actor::{Actor, Scope};
 use crate::autotask_session::refuse_unless_connected;
@@ -145,6 +145,7 @@ pub(super) async fn claim(
     let kind = if kind == FetchKind::New && import { FetchKind::Import } else { kind };
     let id = RunId::new(ports.ids.uuid().to_string()).map_err(|_| Error::not_found("fetch"))?;
     let now = ports.clock.now();
+    let wanted = Wanted { import: progress.import_wanted_at, customers: progress.customers_wanted_at };
     let since = progress.checkpoint.filter(|_| kind == FetchKind::New).map(|at| looked_back(at, settings));
     let fetch = Fetch {
         partner: progress.partner.clone(),
@@ -154,9 +155,11 @@ pub(super) async fn claim(
         trigger,
         who: actor.who.clone(),
         state: FetchState::Queued,
-        step: first_step(kind, trigger),
+        step: first_step(kind, trigger, wanted),
         since,
         first_import: progress.checkpoint.is_none(),
+        wanted,
+        history_until: progress.first_import_at.or(progress.checkpoint.is_none().then_some(now)),
         backfill: Vec::new(),
         counts: Counts::default(),
         started_at: now,
@@ -187,8 +190,9 @@ fn looked_back(checkpoint: Timestamp, settings: &Settings) -> Timestamp {
     checkpoint.checked_sub(overlap).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-fn first_step(kind: FetchKind, trigger: FetchTrigger) -> Step {
+fn first_step(kind: FetchKind, trigger: FetchTrigger, wanted: Wanted) -> Step {
     match (kind, trigger) {
+        (FetchKind::New, _) if wanted.customers.is_some() => Step::Customers { after: NONE_YET },
         (FetchKind::Import, _) | (FetchKind::Open, FetchTrigger::Schedule) => Step::Customers { after: NONE_YET },
         (FetchKind::New, _) => Step::ChangedCompanies { after: NONE_YET },
         (FetchKind::Open, FetchTrigger::Manual) => Step::Open { after: NONE_YET },

@@ -28,21 +28,36 @@ const TRIES: u32 = 5;
 
 /// How a page is taken over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct How {
+pub(in crate::invoices) struct How {
     /// Between the first and the last id Autotask has no other invoices.
     pub(super) dense: bool,
-    /// Nothing was fetched before.
-    pub(super) first_import: bool,
+    /// What was made before this was made before anything was fetched.
+    pub(super) history_until: Option<Timestamp>,
     /// Lines are read also where the head says nothing new.
     pub(super) lines_anyway: bool,
 }
 
 /// What is known of customers, for as long as an invocation lasts.
-pub(super) type Known = BTreeMap<i64, Option<Decision>>;
+#[derive(Debug, Default)]
+pub(in crate::invoices) struct Known {
+    customers: BTreeMap<i64, Option<Decision>>,
+    newly_wanted: Vec<i64>,
+}
+
+impl Known {
+    /// Customers that are here only since one of their invoices came: others of theirs may be older.
+    pub(super) fn take_newly_wanted(&mut self) -> Vec<i64> {
+        std::mem::take(&mut self.newly_wanted)
+    }
+
+    fn get(&self, company: i64) -> Option<&Decision> {
+        self.customers.get(&company).and_then(Option::as_ref)
+    }
+}
 
 /// What matters of a customer to its invoices.
 #[derive(Debug, Clone)]
-pub(super) struct Decision {
+struct Decision {
     hidden: bool,
     currency: Option<String>,
 }
@@ -57,22 +72,17 @@ impl From<&Customer> for Decision {
 pub(super) async fn take(place: &Place<'_>, known: &mut Known, page: Vec<Header>, how: How) -> Result<Counts> {
     let (mut counts, rows) = (Counts::default(), page.len());
     decide(place, known, page.iter().map(|header| header.company), &mut counts).await?;
-    let wanted: Vec<Header> = page
-        .into_iter()
-        .filter(|header| {
-            let customer = known.get(&header.company).and_then(Option::as_ref);
-            let by_customer = customer.is_none_or(|customer| customer.hidden);
-            let open = header.is_open();
-            let kept_out =
-                by_customer || place.filters.hides_invoice(header.date, header.total, open, how.first_import).is_some();
-            counts.invoices_hidden += u32::from(kept_out);
-            !kept_out
-        })
-        .collect();
+    let of_wanted = |header: &Header| known.get(header.company).is_some_and(|customer| !customer.hidden);
+    let mut wanted: Vec<Header> = page.into_iter().filter(of_wanted).collect();
     let before = match (how.dense, wanted.first(), wanted.last()) {
         (true, Some(first), Some(last)) => load_span(place, first.id, last.id).await?,
         _ => load_many(place, wanted.iter().map(|header| header.id)).await?,
     };
+    wanted.retain(|header| {
+        let history = !before.contains_key(&header.id) && is_history(header, how);
+        place.filters.hides_invoice(header.date, header.total, history).is_none()
+    });
+    counts.invoices_hidden += u32::try_from(rows - wanted.len()).unwrap_or(u32::MAX);
     let differs: Vec<&Header> = wanted
         .iter()
         .filter(|header| how.lines_anyway || before.get(&header.id).is_none_or(|invoice| is_news(invoice, header)))
@@ -101,6 +111,11 @@ async fn load_span(place: &Place<'_>, first: i64, last: i64) -> Result<BTreeMap<
     Ok(found.into_iter().map(|invoice| (invoice.id, invoice)).collect())
 }
 
+/// Whether it was made, and paid or voided, before anything was fetched, as far as one can tell.
+fn is_history(header: &Header, how: How) -> bool {
+    !header.is_open() && how.history_until.is_some_and(|until| header.created_at < until)
+}
+
 /// Whether Autotask says anything that our copy does not.
 fn is_news(invoice: &Invoice, header: &Header) -> bool {
     invoice.digest != header.digest() || invoice.missing_since.is_some()
@@ -118,23 +133,24 @@ async fn decide(
     companies: impl Iterator<Item = i64>,
     counts: &mut Counts,
 ) -> Result<()> {
-    let unknown: BTreeSet<i64> = companies.filter(|id| !known.contains_key(id)).collect();
+    let unknown: BTreeSet<i64> = companies.filter(|id| !known.customers.contains_key(id)).collect();
     let here = customers::load_many(place, unknown.iter().copied()).await?;
     let away: Vec<i64> = unknown.iter().copied().filter(|id| !here.contains_key(id)).collect();
-    known.extend(here.values().map(|customer| (customer.id, Some(Decision::from(&customer.value)))));
+    known.customers.extend(here.values().map(|customer| (customer.id, Some(Decision::from(&customer.value)))));
     if away.is_empty() {
         return Ok(());
     }
     let rows = customers::by_id(place, away.iter().copied()).await?;
     let took = customers::take_companies(place, &rows, true).await?;
     counts.add(&took.counts);
+    known.newly_wanted.extend(took.newly_wanted);
     let mut now_here = customers::load_many(place, away.iter().copied()).await?;
     for id in away {
         let decision = now_here.remove(&id).map(|customer| Decision::from(&customer.value));
         if decision.is_none() {
             tracing::warn!(connection.id = %place.id(), company.id = id, "an invoice's company cannot be seen");
         }
-        known.insert(id, decision);
+        known.customers.insert(id, decision);
     }
     Ok(())
 }
@@ -260,7 +276,7 @@ fn plan(
         (None, None) => crate::invoices::LedgerSums::default(),
     };
     let now = place.ports.clock.now();
-    let customer = known.get(&header.company).and_then(Option::as_ref);
+    let customer = known.get(header.company);
     let mut after = Invoice {
         partner: place.partner().clone(),
         connection: place.id().clone(),
