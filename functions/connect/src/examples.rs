@@ -61,7 +61,7 @@ pub(crate) fn settings() -> Value {
         "company_scope": {"types": ["Customer"], "active": true},
         "automap": {"email": true, "exact_name": false},
         "api_share_percent": 25, "pilot_accounts": [], "freeze": null, "kill_switch": false,
-        "invoice_reference": "invoice_number",
+        "invoice_reference": "invoice_number", "pdf": true,
     })
 }
 

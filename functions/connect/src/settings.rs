@@ -183,6 +183,8 @@ pub(crate) struct SettingsView {
     /// `invoice_number` or `autotask_id`.
     #[schema(value_type = String, example = "invoice_number")]
     invoice_reference: InvoiceReference,
+    /// Whether the PDFs of invoices are fetched.
+    pdf: bool,
 }
 
 impl From<PatchedSettings> for SettingsView {
@@ -236,6 +238,7 @@ impl From<PatchedSettings> for SettingsView {
             freeze: s.freeze.map(|f| FreezeView { from: f.from, to: f.to }),
             kill_switch: s.kill_switch,
             invoice_reference: s.invoice_reference,
+            pdf: s.pdf,
         }
     }
 }

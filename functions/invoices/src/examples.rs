@@ -13,6 +13,15 @@ pub(crate) fn invoice() -> Value {
     })
 }
 
+pub(crate) fn one_invoice() -> Value {
+    let mut one = invoice();
+    one["pdf"] = json!({
+        "state": "stored", "size": 48_211, "at": "2026-11-02T10:16:30Z", "next_attempt_at": null,
+        "sha256": "5b7f2a6f0c5d3f1e9a8b7c6d5e4f30211203f4e5d6c7b8a99e1f3d5c0f6a2f7b",
+    });
+    one
+}
+
 pub(crate) fn invoices() -> Value {
     json!({"items": [invoice()], "next_cursor": null})
 }

@@ -1,5 +1,6 @@
 //! Invoices: a list, and one.
 
+use crate::pdf::OneInvoiceView;
 use crate::views::{Flags, InvoiceView};
 use crate::{examples, foreign_cursor};
 use axum::Json;
@@ -7,6 +8,7 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use domain::ConnectionId;
 use domain::connections::read_settings;
+use domain::invoices::pdf::pdf_of;
 use domain::invoices::{self, InvoiceFilter, InvoiceStatus};
 use jiff::civil::Date;
 use runtime::edge::{ApiError, Caller, Paging, Params, PathParams, ProblemBody, READERS, etag};
@@ -109,14 +111,14 @@ pub(crate) async fn list_invoices(
     Ok(Json(InvoicesPage { items, next_cursor }))
 }
 
-/// An invoice, with what is outstanding and how we know
+/// An invoice, with what is outstanding and how we know, and where its PDF stands
 #[utoipa::path(
     get,
     path = "/v1/connections/{cid}/invoices/{iid}",
     tag = "invoices",
     params(("cid" = String, Path), ("iid" = i64, Path, description = "`Invoices.id`")),
     responses(
-        (status = 200, description = "The invoice; its version in `ETag`", body = InvoiceView, example = examples::invoice),
+        (status = 200, description = "The invoice; its version, without the PDF's, in `ETag`", body = OneInvoiceView, example = examples::one_invoice),
         (status = 404, description = "`not_found`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -130,5 +132,7 @@ pub(crate) async fn get_invoice(
     let settings = read_settings(&app.ports, &scope, partner, &cid).await?.settings;
     let found = invoices::load_invoice(&app.ports, &scope, partner, &cid, iid).await?;
     let flags = Flags::of(&app, &scope, (partner, &cid), std::iter::once(&found.value)).await?;
-    Ok((etag(found.v), Json(InvoiceView::of(&found, settings.invoice_reference, &flags))))
+    let pdf = pdf_of(&app.ports, &scope, (partner, &cid), iid, settings.pdf).await?;
+    let invoice = InvoiceView::of(&found, settings.invoice_reference, &flags);
+    Ok((etag(found.v), Json(OneInvoiceView::of(invoice, &pdf))))
 }

@@ -4,6 +4,7 @@ mod examples;
 mod filters;
 mod invoices;
 mod lines;
+mod pdf;
 mod sync;
 mod views;
 
@@ -22,6 +23,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(lines::list_lines))
         .routes(routes!(filters::get_filters, filters::put_filters))
         .routes(routes!(filters::preview_filters))
+        .routes(routes!(pdf::get_pdf))
         .routes(routes!(sync::get_sync_status))
         .routes(routes!(sync::fetch_new))
         .routes(routes!(sync::fetch_unpaid))

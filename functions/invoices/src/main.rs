@@ -4,5 +4,5 @@ use runtime::{Needs, StartError};
 
 #[tokio::main]
 async fn main() -> Result<(), StartError> {
-    runtime::serve_http(Needs::http().secrets().queues().events(), invoices::routes()).await
+    runtime::serve_http(Needs::http().secrets().queues().events().blobs(), invoices::routes()).await
 }

@@ -3,6 +3,7 @@
 pub mod actor;
 pub mod autotask_session;
 pub mod billing;
+pub mod blobs;
 pub mod budget;
 pub mod calendar;
 pub mod change;

@@ -1,6 +1,7 @@
 //! What the domain needs from outside, as small object-safe traits, and the one struct that carries them.
 
 use crate::actor::Scope;
+use crate::blobs::Blobs;
 use crate::ids::{ConnectionId, PartnerId};
 use crate::records::{Collection, Key, Stored, Write};
 use async_trait::async_trait;
@@ -19,6 +20,8 @@ pub struct Ports {
     pub storage: Arc<dyn Storage>,
     /// Credentials.
     pub secrets: Arc<dyn Secrets>,
+    /// Files.
+    pub blobs: Arc<dyn Blobs>,
     /// Work for later.
     pub queue: Arc<dyn Queue>,
     /// The bus that tells the vendor's core what happened.
@@ -183,6 +186,8 @@ pub enum QueueName {
     Map,
     /// Fetches of invoices.
     InvoiceFetch,
+    /// PDFs of invoices to fetch: a queue of their own, so that no invoice waits for its PDF.
+    InvoicePdf,
 }
 
 /// Longest delay that a queue takes, SQS's own bound.

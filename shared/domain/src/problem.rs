@@ -120,6 +120,7 @@ codes! {
     InvoiceTotalMismatch = "invoice_total_mismatch": "The invoice's lines and tax do not come to its total.", "The invoice is kept with Autotask's total; compare it before it is paid.", "Look at the invoice in Autotask, then fetch it again.";
     InvoiceNumberClash = "invoice_number_clash": "Several invoices carry the same number.", "Each is kept under its Autotask id; whoever goes by the number may take one for the other.", "Renumber one of them in Autotask, or set the invoice reference to the Autotask id.";
     InvoiceMissingUpstream = "invoice_missing_upstream": "Autotask no longer returns this invoice.", "It is not archived here by that, and no longer updated.", "If it was deleted in Autotask, archive it here by hand; if not, check the API user's right to see invoices.";
+    PdfUnavailable = "pdf_unavailable": "The invoice's PDF is not here.", "The invoice itself can be used.", "Nothing; it is asked for again by itself. If it stays away, open the invoice's PDF in Autotask.";
     // Platform
     Throttled = "throttled": "Our share of Autotask's limits is used up right now.", "Nothing was changed by this call; scheduled work goes on by itself when there is room again.", "Try again when the answer says so. If it happens often, raise the share in the settings.";
     NeedsRelink = "needs_relink": "The connection needs new credentials.", "Everything of this connection is paused; mappings are kept.", "Enter new credentials.";

@@ -100,6 +100,8 @@ pub enum Key {
     InvoicePdf(PartnerId, ConnectionId, i64),
     /// That an invoice's PDF is still to be fetched.
     PdfDue(PartnerId, ConnectionId, i64),
+    /// Who fetches a connection's PDFs, and how many bytes came of late.
+    PdfWork(PartnerId, ConnectionId),
     /// Our copy of a company that invoices go to, by `Companies.id`.
     Customer(PartnerId, ConnectionId, i64),
     /// Which invoices and customers a partner wants.
@@ -165,6 +167,7 @@ impl Key {
             | Key::Payment(p, _)
             | Key::InvoicePdf(p, ..)
             | Key::PdfDue(p, ..)
+            | Key::PdfWork(p, _)
             | Key::Customer(p, ..)
             | Key::InvoiceFilters(p, _)
             | Key::FetchState(p, _)

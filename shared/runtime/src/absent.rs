@@ -1,7 +1,9 @@
 //! The port that a function did not ask for: it answers, and says so.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use domain::Scope;
+use domain::blobs::{BlobError, BlobKey, BlobLabel, Blobs};
 use domain::ids::PartnerId;
 use domain::ports::{
     Events, EventsError, Listing, OutEvent, PageRequest, Queue, QueueError, QueueName, Read, SecretName, SecretVersion,
@@ -11,6 +13,7 @@ use domain::records::{Collection, Key, Stored, Write};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use std::time::Duration;
+use url::Url;
 
 /// Stands where [`crate::Needs`] names nothing.
 #[derive(Debug, Clone, Copy)]
@@ -65,5 +68,21 @@ impl Queue for Absent {
 impl Events for Absent {
     async fn publish(&self, _: &[OutEvent]) -> Result<(), EventsError> {
         Err(EventsError(no("the bus")))
+    }
+}
+
+#[async_trait]
+impl Blobs for Absent {
+    async fn put(&self, _: &Scope, _: &BlobKey, _: Bytes, _: &BlobLabel) -> Result<(), BlobError> {
+        Err(BlobError::Unavailable(no("files")))
+    }
+    async fn get(&self, _: &Scope, _: &BlobKey) -> Result<Bytes, BlobError> {
+        Err(BlobError::Unavailable(no("files")))
+    }
+    async fn delete(&self, _: &Scope, _: &BlobKey) -> Result<(), BlobError> {
+        Err(BlobError::Unavailable(no("files")))
+    }
+    async fn link(&self, _: &Scope, _: &BlobKey, _: Duration) -> Result<Option<Url>, BlobError> {
+        Err(BlobError::Unavailable(no("files")))
     }
 }

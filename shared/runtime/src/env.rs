@@ -8,6 +8,7 @@ use crate::telemetry;
 use autotask::zone::ENTRY;
 use autotask::{HostPolicy, HttpTransport, TransportError};
 use domain::Ports;
+use domain::blobs::BlobError;
 use domain::ports::{Clock, Config, QueueName};
 use secrecy::SecretString;
 use std::collections::HashMap;
@@ -29,19 +30,20 @@ pub struct Needs {
     secrets: bool,
     queues: bool,
     events: bool,
+    blobs: bool,
 }
 
 impl Needs {
     /// An HTTP function: the edge's own settings, and the table for idempotency keys.
     #[must_use]
     pub const fn http() -> Self {
-        Self { serves_http: true, table: true, secrets: false, queues: false, events: false }
+        Self { serves_http: true, table: true, secrets: false, queues: false, events: false, blobs: false }
     }
 
     /// A worker, a dispatcher or a receiver of events: the table.
     #[must_use]
     pub const fn worker() -> Self {
-        Self { serves_http: false, table: true, secrets: false, queues: false, events: false }
+        Self { serves_http: false, table: true, secrets: false, queues: false, events: false, blobs: false }
     }
 
     /// And connections' credentials.
@@ -61,6 +63,12 @@ impl Needs {
     pub const fn events(self) -> Self {
         Self { events: true, ..self }
     }
+
+    /// And files.
+    #[must_use]
+    pub const fn blobs(self) -> Self {
+        Self { blobs: true, ..self }
+    }
 }
 
 /// Why a function does not start.
@@ -72,6 +80,9 @@ pub enum StartError {
     /// The stack's secret cannot be read.
     #[error("reading the secret that CURSOR_KEY_SECRET names")]
     CursorKey(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The way to the bucket cannot be built.
+    #[error("building the way to the bucket of PDF_BUCKET")]
+    Bucket(#[source] BlobError),
     /// The HTTP client towards Autotask cannot be built.
     #[error("building the way to Autotask")]
     Transport(#[source] TransportError),
@@ -87,6 +98,7 @@ struct Settings {
     secret_prefix: Option<String>,
     queues: HashMap<QueueName, String>,
     bus: Option<String>,
+    bucket: Option<String>,
     cursor_key_secret: Option<String>,
     claims: ClaimNames,
     support: String,
@@ -111,7 +123,7 @@ impl App {
             None => MacKey::of_this_process(),
         };
         let edge = EdgeConfig { claims: settings.claims.clone(), ..EdgeConfig::new(mac_key, &settings.support) };
-        Ok(Self::new(ports(&clients, settings)?, edge))
+        Ok(Self::new(ports(&clients, &aws, settings)?, edge))
     }
 }
 
@@ -125,18 +137,31 @@ impl Settings {
             queue(&mut env, "SEAT_SYNC_QUEUE_URL", QueueName::SeatSync),
             queue(&mut env, "MAP_QUEUE_URL", QueueName::Map),
             queue(&mut env, "INVOICE_FETCH_QUEUE_URL", QueueName::InvoiceFetch),
+            queue(&mut env, "INVOICE_PDF_QUEUE_URL", QueueName::InvoicePdf),
         ];
         let config = env.config(needs);
         let table = env.needed(needs.table, "TABLE_NAME");
         let secret_prefix = env.needed(needs.secrets, "SECRET_PREFIX");
         let bus = env.needed(needs.events, "EVENT_BUS_NAME");
+        let bucket = env.needed(needs.blobs, "PDF_BUCKET");
         let cursor_key_secret = env.needed(needs.serves_http, "CURSOR_KEY_SECRET");
         let support = env.needed(needs.serves_http, "SUPPORT_ADDRESS").unwrap_or_default();
         let (claims, endpoint) = (env.claims(), env.optional("AWS_ENDPOINT_URL"));
         match config.filter(|_| env.problems.is_empty()) {
             Some(config) => {
                 let queues = queues.into_iter().flatten().collect();
-                Ok(Self { table, secret_prefix, queues, bus, cursor_key_secret, claims, support, config, endpoint })
+                Ok(Self {
+                    table,
+                    secret_prefix,
+                    queues,
+                    bus,
+                    bucket,
+                    cursor_key_secret,
+                    claims,
+                    support,
+                    config,
+                    endpoint,
+                })
             }
             None => Err(StartError::Environment(env.problems)),
         }
@@ -240,7 +265,7 @@ async fn cursor_key(clients: &store::Clients, id: &str) -> Result<MacKey, StartE
     MacKey::new(secret).map_err(|short| StartError::CursorKey(Box::new(short)))
 }
 
-fn ports(clients: &store::Clients, settings: Settings) -> Result<Ports, StartError> {
+fn ports(clients: &store::Clients, aws: &store::Settings, settings: Settings) -> Result<Ports, StartError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let absent = Arc::new(Absent);
     Ok(Ports {
@@ -250,6 +275,10 @@ fn ports(clients: &store::Clients, settings: Settings) -> Result<Ports, StartErr
         },
         secrets: match settings.secret_prefix {
             Some(prefix) => Arc::new(store::SecretsManager::new(clients.secrets.clone(), prefix, clock.clone())),
+            None => absent.clone(),
+        },
+        blobs: match settings.bucket {
+            Some(bucket) => Arc::new(store::Files::s3(&bucket, aws).map_err(StartError::Bucket)?),
             None => absent.clone(),
         },
         queue: if settings.queues.is_empty() {

@@ -116,6 +116,7 @@ pub fn address(key: &Key) -> Address {
         Key::InvoicePdf(p, c, id) => (under_connection(p, c, &format!("invoice#{id}")), "pdf".to_owned()),
         Key::OpenInvoice(p, c, id) => (under_connection(p, c, "open-invoices"), number(*id)),
         Key::PdfDue(p, c, id) => (under_connection(p, c, "pdfs-due"), number(*id)),
+        Key::PdfWork(p, c) => (of_connection(p, c), "pdf-work".to_owned()),
         Key::InvoiceNumber(p, c, text) => {
             (under_connection(p, c, &format!("invoice-number#{}", encode(text))), "number".to_owned())
         }

@@ -3,6 +3,7 @@
 pub mod aws;
 pub mod bus;
 pub mod dynamo;
+pub mod files;
 pub mod keys;
 pub mod secrets;
 pub mod sqs;
@@ -11,5 +12,6 @@ pub mod table;
 pub use aws::{Clients, Settings, clients};
 pub use bus::Bus;
 pub use dynamo::Dynamo;
+pub use files::Files;
 pub use secrets::SecretsManager;
 pub use sqs::Sqs;

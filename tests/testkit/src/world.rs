@@ -9,7 +9,8 @@ use domain::records::{Collection, Expect, Key, Record, Versioned, Write, load, l
 use domain::{ConnectionId, PartnerId, Ports, Role, Scope};
 use jiff::Timestamp;
 use local::host::{
-    Bundle, Drained, Engine, Kill, Limits, LocalClock, LocalEvents, LocalQueue, LocalSecrets, Outcome, Published,
+    Bundle, Drained, Engine, Kill, Limits, LocalBlobs, LocalClock, LocalEvents, LocalQueue, LocalSecrets, Outcome,
+    Published,
 };
 use runtime::App;
 use serde_json::Value;
@@ -33,12 +34,14 @@ pub struct World {
     pub transport: Arc<SimulatorTransport>,
     /// The clock of both.
     pub clock: Arc<LocalClock>,
-    /// Both queues.
+    /// The queues.
     pub queue: Arc<LocalQueue>,
     /// The bus.
     pub events: Arc<LocalEvents>,
     /// Credentials.
     pub secrets: Arc<LocalSecrets>,
+    /// Files.
+    pub blobs: Arc<LocalBlobs>,
     /// The kill.
     pub kill: Kill,
     /// The partner.
@@ -78,6 +81,7 @@ impl World {
             queue: host.queue,
             events: host.events,
             secrets: host.secrets,
+            blobs: host.blobs,
             kill: host.kill,
             partner,
             connection,

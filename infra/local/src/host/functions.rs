@@ -53,11 +53,12 @@ pub(super) fn worker(queue: QueueName) -> (&'static str, Work) {
         QueueName::SeatSync => ("seat-sync", invoke::seat_sync),
         QueueName::Map => ("map", invoke::map),
         QueueName::InvoiceFetch => ("invoice-fetch", invoke::invoice_fetch),
+        QueueName::InvoicePdf => ("invoice-pdf", invoke::invoice_pdf),
     }
 }
 
 /// The names of all functions.
 #[must_use]
-pub fn functions_known() -> [&'static str; 8] {
-    ["connect", "zone-discover", "map", "intake", "seat-sync", "runs", "invoices", "invoice-fetch"]
+pub fn functions_known() -> [&'static str; 9] {
+    ["connect", "zone-discover", "map", "intake", "seat-sync", "runs", "invoices", "invoice-fetch", "invoice-pdf"]
 }

@@ -35,6 +35,15 @@ pub(super) fn invoice_fetch<'a>(
     Box::pin(invoice_fetch::work(app, body, deadline))
 }
 
+/// The worker that fetches PDFs.
+pub(super) fn invoice_pdf<'a>(
+    app: &'a App,
+    body: &'a str,
+    deadline: &'a dyn Deadline,
+) -> BoxFuture<'a, domain::Result<()>> {
+    Box::pin(invoice_pdf::work(app, body, deadline))
+}
+
 /// One API request.
 pub(super) async fn api(service: Router, event: Value) -> Option<Value> {
     match runtime::edge::handle_event(service, event).await {

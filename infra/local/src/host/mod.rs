@@ -1,5 +1,6 @@
 //! In-process implementations of the domain's ports, and the bundle that runs on them.
 
+pub mod blobs;
 pub mod bundle;
 pub mod clock;
 pub mod drain;
@@ -15,6 +16,7 @@ pub mod real;
 pub mod routes;
 pub mod secrets;
 
+pub use blobs::LocalBlobs;
 pub use bundle::{Bundle, Outcome};
 pub use clock::LocalClock;
 pub use drain::{DrainError, Drained, Limits};
@@ -39,12 +41,14 @@ pub struct Host {
     pub clock: Arc<LocalClock>,
     /// Identifiers.
     pub ids: Arc<LocalIds>,
-    /// Both queues.
+    /// The queues.
     pub queue: Arc<LocalQueue>,
     /// The bus.
     pub events: Arc<LocalEvents>,
     /// Credentials.
     pub secrets: Arc<LocalSecrets>,
+    /// Files.
+    pub blobs: Arc<LocalBlobs>,
     /// The kill.
     pub kill: Kill,
 }
@@ -58,6 +62,7 @@ impl Host {
             queue: Arc::new(LocalQueue::memory(Arc::clone(&clock), Arc::clone(&ids) as Arc<dyn Ids>)),
             events: Arc::new(LocalEvents::memory(Arc::clone(&clock))),
             secrets: Arc::new(LocalSecrets::memory(Arc::clone(&clock))),
+            blobs: Arc::new(LocalBlobs::memory()),
             kill: Kill::default(),
             clock,
             ids,
@@ -75,8 +80,9 @@ impl Host {
             LocalQueue::open(Arc::clone(&clock), Arc::clone(&ids) as Arc<dyn Ids>, &folder.join("queues.jsonl"))?;
         let events = LocalEvents::open(Arc::clone(&clock), &folder.join("events.jsonl"))?;
         let secrets = LocalSecrets::open(Arc::clone(&clock), &folder.join("secrets.jsonl"))?;
+        let blobs = Arc::new(LocalBlobs::open(&folder.join("files"))?);
         let (queue, events, secrets) = (Arc::new(queue), Arc::new(events), Arc::new(secrets));
-        Ok(Self { clock, ids, queue, events, secrets, kill: Kill::default() })
+        Ok(Self { clock, ids, queue, events, secrets, blobs, kill: Kill::default() })
     }
 
     /// The domain's ports on this host. Requests go to Autotask by `transport`, past the kill.
@@ -85,6 +91,7 @@ impl Host {
         Ports {
             storage,
             secrets: Arc::clone(&self.secrets) as _,
+            blobs: Arc::clone(&self.blobs) as _,
             queue: Arc::clone(&self.queue) as _,
             events: Arc::clone(&self.events) as _,
             clock: Arc::clone(&self.clock) as _,

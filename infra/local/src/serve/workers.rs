@@ -13,7 +13,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 pub(super) fn start(tasks: &mut JoinSet<()>, bundle: &Bundle) {
-    for queue in [QueueName::SeatSync, QueueName::Map, QueueName::InvoiceFetch] {
+    for queue in [QueueName::SeatSync, QueueName::Map, QueueName::InvoiceFetch, QueueName::InvoicePdf] {
         for _ in 0..CONCURRENCY {
             tasks.spawn(work(bundle.clone(), queue));
         }

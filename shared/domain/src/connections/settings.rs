@@ -322,6 +322,8 @@ pub struct Settings {
     pub invoice_reference: InvoiceReference,
     /// By how much a fetch of new invoices looks back before what it has already seen, in days.
     pub lookback_days: i64,
+    /// Whether the PDFs of invoices are fetched.
+    pub pdf: bool,
 }
 
 impl Default for Settings {
@@ -349,6 +351,7 @@ impl Default for Settings {
             kill_switch: false,
             invoice_reference: InvoiceReference::default(),
             lookback_days: 7,
+            pdf: true,
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod ledger;
 pub mod lines;
 mod numbers;
 pub mod outstanding;
+pub mod pdf;
 pub mod read;
 pub mod record;
 

@@ -16,7 +16,7 @@ pub fn status(code: Code) -> StatusCode {
             StatusCode::FORBIDDEN
         }
         C::RateLimitedManual => StatusCode::TOO_MANY_REQUESTS,
-        C::NotFound => StatusCode::NOT_FOUND,
+        C::NotFound | C::PdfUnavailable => StatusCode::NOT_FOUND,
         C::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         C::BillingCodeMissing
         | C::DifferentDatabase
@@ -97,6 +97,11 @@ pub fn status(code: Code) -> StatusCode {
 pub(super) fn retried_by_ourselves(code: Code) -> bool {
     matches!(
         code,
-        Code::Throttled | Code::UsageMissing | Code::UsageStale | Code::PeriodAlreadyBilled | Code::WriteUnverified
+        Code::Throttled
+            | Code::UsageMissing
+            | Code::UsageStale
+            | Code::PeriodAlreadyBilled
+            | Code::WriteUnverified
+            | Code::PdfUnavailable
     )
 }

@@ -15,6 +15,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("lambda_", &["runtime", "local", "it"]),
     ("aws_lambda_events", &["runtime", "local", "it"]),
     ("serde_dynamo", &["store"]),
+    ("object_store", &["store"]),
     ("reqwest", &["autotask", "local", "it"]),
     ("dynoxide", &["local", "testkit", "it"]),
     ("simulator", &["local", "testkit", "it"]),

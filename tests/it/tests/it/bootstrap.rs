@@ -24,7 +24,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
 
 /// The binaries that are started here.
-const BINARIES: &[&str] = &["connect", "seat-sync-dispatcher", "seat-sync-worker", "zone-discover"];
+const BINARIES: &[&str] =
+    &["connect", "invoice-pdf-worker", "seat-sync-dispatcher", "seat-sync-worker", "zone-discover"];
 /// How long one invocation may take; a cold start is some milliseconds.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 const TABLE: &str = "bootstrap";
@@ -213,6 +214,9 @@ async fn environment() -> BTreeMap<&'static str, String> {
         ("EVENT_BUS_NAME", "bus".to_owned()),
         ("SEAT_SYNC_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/seat-sync".to_owned()),
         ("MAP_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/map".to_owned()),
+        ("INVOICE_FETCH_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/invoice-fetch".to_owned()),
+        ("INVOICE_PDF_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/invoice-pdf".to_owned()),
+        ("PDF_BUCKET", "bucket-of-pdfs".to_owned()),
         ("REQUEST_TIMEOUT_MS", "60000".to_owned()),
     ])
 }
@@ -261,22 +265,24 @@ async fn connect_starts_and_answers() {
 }
 
 #[tokio::test]
-async fn the_seat_sync_worker_starts_and_gives_a_poisoned_message_back() {
-    let mut function = Function::start("seat-sync-worker", &environment().await).await;
-    let record = json!({
-        "messageId": "m1", "receiptHandle": "r", "body": "{canary-poison", "md5OfBody": "x",
-        "attributes": {"ApproximateReceiveCount": "1"}, "messageAttributes": {}, "eventSource": "aws:sqs",
-        "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:seat-sync", "awsRegion": "eu-west-1",
-    });
-    for _ in 0..2 {
-        let (outcome, answer) = function.invoke(json!({"Records": [record]})).await;
-        assert_eq!(outcome, "response", "{answer}");
-        assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "m1"}]}));
+async fn workers_start_and_give_a_poisoned_message_back() {
+    for (binary, queue) in [("seat-sync-worker", "seat-sync"), ("invoice-pdf-worker", "invoice-pdf")] {
+        let mut function = Function::start(binary, &environment().await).await;
+        let record = json!({
+            "messageId": "m1", "receiptHandle": "r", "body": "{canary-poison", "md5OfBody": "x",
+            "attributes": {"ApproximateReceiveCount": "1"}, "messageAttributes": {}, "eventSource": "aws:sqs",
+            "eventSourceARN": format!("arn:aws:sqs:eu-west-1:123456789012:{queue}"), "awsRegion": "eu-west-1",
+        });
+        for _ in 0..2 {
+            let (outcome, answer) = function.invoke(json!({"Records": [record]})).await;
+            assert_eq!(outcome, "response", "{binary}: {answer}");
+            assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "m1"}]}), "{binary}");
+        }
+        let (outcome, answer) = function.invoke(json!({"no": "batch"})).await;
+        assert_eq!(outcome, "error", "{binary}: {answer}");
+        let said = function.end();
+        assert!(!said.contains("canary"), "{binary}: {said}");
     }
-    let (outcome, answer) = function.invoke(json!({"no": "batch"})).await;
-    assert_eq!(outcome, "error", "{answer}");
-    let said = function.end();
-    assert!(!said.contains("canary"), "{said}");
 }
 
 #[tokio::test]

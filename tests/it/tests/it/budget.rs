@@ -154,6 +154,7 @@ impl World {
         let ports = Ports {
             storage,
             secrets: Arc::new(Unused),
+            blobs: Arc::new(store::Files::memory()),
             queue: Arc::new(Unused),
             events: Arc::new(Unused),
             clock: clock.clone(),

@@ -18,6 +18,7 @@ mod health;
 mod hostile;
 #[path = "intake.rs"]
 mod intake_function;
+mod invoice_pdfs;
 mod invoices_in;
 #[path = "map.rs"]
 mod map_function;

@@ -320,9 +320,23 @@ fn no_role_may_do_everything_or_touch_what_is_not_ours() {
             assert!(!unscoped || actions == ["secretsmanager:ListSecrets"], "{id}: {actions:?} on everything");
         }
     }
+    // What is denied may be everything.
+    let mut granted = template["Resources"].clone();
+    without_denials(&mut granted);
     let mut all = Vec::new();
-    strings(&template["Resources"], &mut all);
+    strings(&granted, &mut all);
     assert!(all.iter().all(|text| !text.ends_with(":*")), "an action or a principal of everything");
+}
+
+fn without_denials(value: &mut Value) {
+    match value {
+        Value::Array(items) => {
+            items.retain(|item| item["Effect"] != "Deny");
+            items.iter_mut().for_each(without_denials);
+        }
+        Value::Object(members) => members.values_mut().for_each(without_denials),
+        _ => {}
+    }
 }
 
 #[test]
@@ -343,6 +357,10 @@ fn roles_grant_the_calls_that_the_store_makes_and_no_others() {
     // The parts of a transaction are authorised one by one; there is no action for the whole.
     let calls = |action: &str| match action {
         "dynamodb:ConditionCheckItem" => "transact_write_items()".to_owned(),
+        // Not the SDK's: a link is signed for a GET.
+        "s3:PutObject" => "store.put_opts(".to_owned(),
+        "s3:DeleteObject" => "store.delete(".to_owned(),
+        "s3:GetObject" => "signed_url(Method::GET".to_owned(),
         other => snake(other.split_once(':').unwrap().1) + "()",
     };
     let unused: Vec<_> = granted.iter().filter(|action| !sources.contains(&calls(action))).collect();
@@ -364,6 +382,9 @@ const SDK_ACTIONS: &[&str] = &[
     "dynamodb:Scan",
     "dynamodb:UpdateItem",
     "events:PutEvents",
+    "s3:DeleteObject",
+    "s3:GetObject",
+    "s3:PutObject",
     "secretsmanager:BatchGetSecretValue",
     "secretsmanager:CreateSecret",
     "secretsmanager:DeleteSecret",
@@ -407,6 +428,7 @@ fn a_role_grants_what_its_function_asks_for_when_it_starts() {
             (".secrets()", connections_secrets),
             (".queues()", role.contains("\"Send\"")),
             (".events()", role.contains("events:PutEvents")),
+            (".blobs()", role.contains("${PdfBucket.Arn}/pdf/*")),
             ("Needs::http()", role.contains("\"CursorKey\"")),
         ] {
             assert_eq!(main.contains(need), granted, "{id}: asks for {need}: {}, may: {granted}", main.contains(need));
@@ -430,6 +452,38 @@ fn only_the_secrets_keepers_may_write_secrets_and_only_below_the_stacks_prefix()
             if text.contains("SecretValue") || text.contains("DeleteSecret") {
                 let cursor_key = statement["Resource"] == json!([{"Ref": "CursorKey"}]);
                 assert!(cursor_key || text.contains(":secret:${AWS::StackName}/"), "{id}: {text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn files_are_private_encrypted_kept_and_written_by_one_function_only() {
+    let template = template();
+    let bucket = &template["Resources"]["PdfBucket"];
+    assert_eq!((&bucket["DeletionPolicy"], &bucket["UpdateReplacePolicy"]), (&json!("Retain"), &json!("Retain")));
+    let properties = &bucket["Properties"];
+    let blocked = properties["PublicAccessBlockConfiguration"].as_object().unwrap();
+    assert!(blocked.len() == 4 && blocked.values().all(|value| *value == true), "{blocked:?}");
+    let encryption = &properties["BucketEncryption"]["ServerSideEncryptionConfiguration"][0];
+    assert_eq!(encryption["ServerSideEncryptionByDefault"]["SSEAlgorithm"], "AES256");
+    let policy = resources(&template, "AWS::S3::BucketPolicy")["PdfBucketPolicy"];
+    let only = &policy["PolicyDocument"]["Statement"][0];
+    assert_eq!((&only["Effect"], &only["Action"], &only["Principal"]), (&json!("Deny"), &json!("s3:*"), &json!("*")));
+    assert_eq!(only["Condition"], json!({"Bool": {"aws:SecureTransport": "false"}}));
+    let resources_named: Vec<_> = only["Resource"].as_array().unwrap().iter().map(Value::to_string).collect();
+    assert!(resources_named.len() == 2 && resources_named[1].contains("${PdfBucket.Arn}/*"), "{resources_named:?}");
+    for (id, role) in resources(&template, "AWS::IAM::Role") {
+        for statement in role["Policies"][0]["PolicyDocument"]["Statement"].as_array().unwrap() {
+            let text = statement.to_string();
+            if text.contains("s3:") {
+                assert_eq!(statement["Resource"], json!([{"Fn::Sub": "${PdfBucket.Arn}/pdf/*"}]), "{id}");
+                let may = match id {
+                    "InvoicePdfWorkerRole" => json!(["s3:DeleteObject", "s3:PutObject"]),
+                    "InvoicesRole" => json!(["s3:GetObject"]),
+                    other => panic!("{other} may touch files"),
+                };
+                assert_eq!(statement["Action"], may, "{id}");
             }
         }
     }

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 const STATUSES: &[(u16, &[&str])] = &[
     (400, &["invalid_input"]),
     (403, &["forbidden_role", "not_main_account", "permission_missing", "second_person_needed", "secondary_no_manual"]),
-    (404, &["not_found"]),
+    (404, &["not_found", "pdf_unavailable"]),
     (405, &["method_not_allowed"]),
     (
         409,

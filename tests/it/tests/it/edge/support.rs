@@ -45,6 +45,7 @@ pub fn world_with(transport: Arc<dyn autotask::Transport>, config: Config) -> Wo
     let ports = Ports {
         storage: storage.clone(),
         secrets: Arc::new(Nothing),
+        blobs: Arc::new(store::Files::memory()),
         queue: Arc::new(Nothing),
         events: Arc::new(Nothing),
         clock: clock.clone(),

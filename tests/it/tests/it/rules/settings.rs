@@ -34,6 +34,7 @@ async fn a_new_connection_shows_every_setting_with_its_default() {
         ("renewal", json!("propose")),
         ("renewal_notice_days", json!(30)),
         ("lookback_days", json!(7)),
+        ("pdf", json!(true)),
         ("topologies", json!({"many_accounts_per_company": "off", "contract_per_package": false})),
     ] {
         assert_eq!(shown[key], default, "{key}");
@@ -59,7 +60,7 @@ async fn each_setting_is_changed_once_and_brought_back_by_null() {
         "approval_mode": "approve_exceptions",
         "effective_date": {"increase": "next_period", "package_change_decrease": "actual_date"},
         "create_missing_lines": false, "initial_sync_gate": "all_packages", "second_approver": true,
-        "renewal": "auto_remap", "renewal_notice_days": 60,
+        "renewal": "auto_remap", "renewal_notice_days": 60, "pdf": false,
         "topologies": {"many_accounts_per_company": "separate", "contract_per_package": true},
     });
     for _ in 0..2 {
@@ -117,6 +118,7 @@ async fn billing_decides_when_changes_count_and_not_who_must_agree() {
         json!({"second_approver": true}),
         json!({"topologies": {"contract_per_package": true}}),
         json!({"schedule": {"kind": "daily"}}),
+        json!({"pdf": false}),
     ] {
         billing.patch("C/settings", beyond.clone()).await.assert_problem(403, "forbidden_role");
         admin(&world).patch("C/settings", beyond).await.assert_status(200);

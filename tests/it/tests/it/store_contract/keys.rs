@@ -121,6 +121,7 @@ fn of_invoices() -> impl Strategy<Value = Key> {
         (own(), invoice()).prop_map(|((p, c), i)| Key::Customer(p, c, i)),
         own().prop_map(|(p, c)| Key::InvoiceFilters(p, c)),
         own().prop_map(|(p, c)| Key::FetchState(p, c)),
+        own().prop_map(|(p, c)| Key::PdfWork(p, c)),
         (own(), run()).prop_map(|((p, c), r)| Key::Fetch(p, c, r)),
     ]
 }
@@ -153,6 +154,7 @@ fn collection_of(key: &Key) -> Option<Collection> {
         | Key::InvoicePdf(..)
         | Key::InvoiceFilters(..)
         | Key::FetchState(..)
+        | Key::PdfWork(..)
         | Key::Budget(..)
         | Key::Slots(..)
         | Key::Idempotency(..) => return None,
