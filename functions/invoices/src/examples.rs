@@ -90,3 +90,34 @@ pub(crate) fn saved_filters() -> Value {
 pub(crate) fn previewed_filters() -> Value {
     json!({"filters": filters_body(), "import": false, "effect": effect(), "warnings": []})
 }
+
+pub(crate) fn explained() -> Value {
+    json!({"findings": [{
+        "verdict": "hidden", "code": "customer_not_synced", "detail": "The filter `company_types` keeps it out.",
+        "action": "Change the filter that the answer names, if it is to be fetched.", "autotask_id": 6107,
+        "number": "INV-0097", "company_id": 4120, "company_name": "Blue Kite Ltd", "status": null, "since": null,
+        "voided_date": null, "filter": {"name": "company_types", "value": ["Customer"]}, "next_fetch_at": null,
+    }]})
+}
+
+fn customer_alone() -> Value {
+    json!({
+        "company_id": 4101, "name": "Blue Kite Ltd", "number": "BK-7", "active": true, "phone": "0131 000 000",
+        "tax_id": null, "currency": "EUR",
+        "address": {"line1": "1 Quay St", "line2": "", "city": "Leith", "state": "", "postal_code": "EH6 0AA", "country_id": 232},
+        "hidden_by": null, "missing_since": null, "archived_at": null, "changed_at": "2026-11-02T10:15:07Z",
+    })
+}
+
+pub(crate) fn customers() -> Value {
+    json!({"items": [customer_alone()], "next_cursor": null})
+}
+
+pub(crate) fn customer() -> Value {
+    let mut customer = customer_alone();
+    customer["contacts"] = json!([{
+        "contact_id": 30682601, "first_name": "Ada", "last_name": "Byron", "email": "ada@bluekite.example",
+        "phone": null, "primary": true,
+    }]);
+    customer
+}

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+mod customers;
 mod examples;
+mod explain;
 mod filters;
 mod invoices;
 mod lines;
@@ -21,6 +23,12 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(invoices::list_invoices))
         .routes(routes!(invoices::get_invoice))
         .routes(routes!(lines::list_lines))
+        .routes(routes!(explain::explain_invoice))
+        .routes(routes!(explain::resync_invoice))
+        .routes(routes!(customers::list_customers))
+        .routes(routes!(customers::get_customer))
+        .routes(routes!(customers::archive_customer))
+        .routes(routes!(customers::unarchive_customer))
         .routes(routes!(filters::get_filters, filters::put_filters))
         .routes(routes!(filters::preview_filters))
         .routes(routes!(pdf::get_pdf))

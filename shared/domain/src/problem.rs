@@ -119,6 +119,7 @@ codes! {
     SecondaryNoManual = "secondary_no_manual": "Only a primary integration can be fetched by hand.", "Nothing was started; the hourly and the daily fetch go on by themselves.", "Wait for the next fetch, or make Autotask the primary integration in the settings.";
     InvoiceTotalMismatch = "invoice_total_mismatch": "The invoice's lines and tax do not come to its total.", "The invoice is kept with Autotask's total; compare it before it is paid.", "Look at the invoice in Autotask, then fetch it again.";
     InvoiceNumberClash = "invoice_number_clash": "Several invoices carry the same number.", "Each is kept under its Autotask id; whoever goes by the number may take one for the other.", "Renumber one of them in Autotask, or set the invoice reference to the Autotask id.";
+    CustomerNotSynced = "customer_not_synced": "A filter keeps this customer or invoice out.", "It is not fetched; what is here of it stays and is no longer updated.", "Change the filter that the answer names, if it is to be fetched.";
     InvoiceMissingUpstream = "invoice_missing_upstream": "Autotask no longer returns this invoice.", "It is not archived here by that, and no longer updated.", "If it was deleted in Autotask, archive it here by hand; if not, check the API user's right to see invoices.";
     PdfUnavailable = "pdf_unavailable": "The invoice's PDF is not here.", "The invoice itself can be used.", "Nothing; it is asked for again by itself. If it stays away, open the invoice's PDF in Autotask.";
     // Platform

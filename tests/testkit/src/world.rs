@@ -225,8 +225,9 @@ impl World {
     /// Requests to Autotask that change something: everything but `GET` and queries.
     #[must_use]
     pub fn writes(&self) -> Vec<LoggedRequest> {
+        let asks = |path: &str| path.ends_with("/query") || path.ends_with("/query/count");
         let is_write = |request: &LoggedRequest| {
-            request.method != "GET" && !request.path.to_ascii_lowercase().trim_end_matches('/').ends_with("/query")
+            request.method != "GET" && !asks(request.path.to_ascii_lowercase().trim_end_matches('/'))
         };
         self.sim.requests().into_iter().filter(is_write).collect()
     }

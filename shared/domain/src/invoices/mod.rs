@@ -4,6 +4,7 @@
 //! paid, and what it says today. So everything here is a copy that is compared again: by id, with what is read.
 
 pub mod customer;
+pub mod customers;
 pub mod fetch;
 pub mod filtering;
 pub mod filters;

@@ -329,6 +329,15 @@ async fn invoices(trail: &mut Trail) {
     trail.world.api(Role::PartnerAdmin).patch("C/settings", features).await.assert_status(200);
     trail.world.tick("invoice-fetch", &trail.world.clock.now().to_string()).await;
     trail.drain().await;
+    let company = trail.world.company("Northwind");
+    let invoice = trail.world.invoice(company, &[("Seats", 4, "2.50")]).id;
+    let path = format!("C/invoices/{invoice}/resync");
+    trail.leaves(&format!("POST {C}/invoices/{{iid}}/resync"), BILLING, &path, Value::Null, 1).await;
+    for act in ["archive", "unarchive"] {
+        let (route, path) =
+            (format!("POST {C}/customers/{{company_id}}/{act}"), format!("C/customers/{company}/{act}"));
+        trail.leaves(&route, BILLING, &path, Value::Null, 1).await;
+    }
     for button in ["fetch-new", "fetch-unpaid"] {
         let (route, path) = (format!("POST {C}/sync/{button}"), format!("C/sync/{button}"));
         trail.leaves(&route, BILLING, &path, Value::Null, 1).await;

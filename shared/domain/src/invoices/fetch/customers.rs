@@ -139,6 +139,20 @@ pub(super) async fn by_id(place: &Place<'_>, ids: impl IntoIterator<Item = i64>)
     place.all("reading companies by id", companies(place).any_of("id", ids)).await
 }
 
+/// What the filters make of companies as they are in Autotask now. Nothing is written.
+pub(super) async fn judged(place: &Place<'_>, ids: BTreeSet<i64>) -> Result<BTreeMap<i64, Customer>> {
+    let rows = by_id(place, ids.iter().copied()).await?;
+    let ask = if place.filters.filters.contact_udf.is_some() { ids } else { BTreeSet::new() };
+    let mut people = contacts_of(place, &ask).await?;
+    let now = place.ports.clock.now();
+    let judge = |row: &Company| {
+        let mut customer = theirs::customer(row, None, place.filters, now);
+        theirs::put_contacts(&mut customer, people.remove(&row.id.get()).unwrap_or_default());
+        (row.id.get(), theirs::decided(customer, place.filters))
+    };
+    Ok(rows.iter().map(judge).collect())
+}
+
 /// Takes over what Autotask says of customers that we have and that it did not return among those that the filters let
 /// through: they are kept out now, or gone.
 pub(super) async fn take_others(place: &Place<'_>, ids: &[i64]) -> Result<Took> {
@@ -254,7 +268,7 @@ async fn commit(place: &Place<'_>, customers: &[Changed]) -> Result<()> {
 }
 
 /// What the vendor's core is told of a customer.
-fn told(customer: &Customer) -> Value {
+pub(in crate::invoices) fn told(customer: &Customer) -> Value {
     json!({
         "company_id": customer.id,
         "name": customer.name,
@@ -262,6 +276,7 @@ fn told(customer: &Customer) -> Value {
         "active": customer.active,
         "hidden_by": customer.hidden_by,
         "missing_since": customer.missing_since,
+        "archived_at": customer.archived_at,
         "contacts": customer.contacts.iter().map(|contact| json!({
             "id": contact.id, "first_name": contact.first_name, "last_name": contact.last_name,
             "email": contact.email, "primary": contact.primary,

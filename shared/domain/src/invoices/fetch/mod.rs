@@ -10,6 +10,7 @@ mod customers;
 mod due;
 mod invoices;
 mod lines;
+mod one;
 mod open;
 mod place;
 mod record;
@@ -18,11 +19,15 @@ mod start;
 mod status;
 mod theirs;
 mod upsert;
+mod visit;
 mod work;
 
 pub use due::{Ticked, tick};
+pub use one::{Asked, Explained, Resynced, Verdict, explain, resync};
 pub use record::{Active, Counts, Fetch, FetchKind, FetchState, FetchTrigger, Last, Progress, Step, Wanted};
 pub use run::work;
 pub use start::{FETCH_NEW_EVERY, FETCH_UNPAID_EVERY, next_allowed, press, progress_of};
 pub use status::{SyncStatus, sync_status};
 pub use work::{FetchMessage, FetchRef};
+
+pub(super) use customers::told as told_of_customer;

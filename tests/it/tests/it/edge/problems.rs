@@ -53,6 +53,7 @@ const STATUSES: &[(u16, &[&str])] = &[
             "feature_off",
             "invoice_total_mismatch",
             "invoice_number_clash",
+            "customer_not_synced",
             "invoice_missing_upstream",
             "needs_relink",
             "connection_paused",

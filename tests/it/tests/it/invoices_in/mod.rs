@@ -1,11 +1,14 @@
 //! Invoices and customers, from the simulated Autotask into our copy, through schedules, queue and routes.
 
 mod by_hand;
+mod customers;
+mod explain;
 mod filters;
 mod hourly;
 mod import;
 mod killed;
 mod open;
+mod resync;
 
 use domain::Role;
 use domain::invoices::Invoice;
