@@ -2,12 +2,13 @@
 //! is handed on.
 
 use super::apply::Applied;
+use super::dating::day_of;
 use super::prepare::{Prepared, hash};
 use super::run::{Ended, LATER, Work};
 use super::{broken, costs, issues, report};
 use crate::autotask_session::{self, Session, Verdict as Credentials};
 use crate::connections::{Connection, Settings};
-use crate::mappings::{self, Context};
+use crate::mappings::{self, Context, Left};
 use crate::packages::{self, QuantitySource};
 use crate::problem::{Code, Result};
 use crate::runs::{self, LineName, LineState, Run, RunLine, RunState, Totals, lines};
@@ -115,7 +116,7 @@ impl Work<'_> {
             run.value.state = if applied.hand_on.is_some() { RunState::Applying } else { RunState::Settling };
             return self.rest(run, wait).await;
         }
-        self.forget_left(&prepared, &lines).await?;
+        self.forget_left(&prepared, settings, &lines).await?;
         issues::report(self.ports, self.scope, &run.value, &lines, stopped.as_ref()).await?;
         if stopped.is_none() {
             // What was pending when ours were read, and nothing that was told since.
@@ -139,8 +140,9 @@ impl Work<'_> {
     }
 
     /// Takes lines that their package has left, and that have 0 units by now, out of the mappings.
-    async fn forget_left(&self, prepared: &Prepared, lines: &[RunLine]) -> Result<()> {
+    async fn forget_left(&self, prepared: &Prepared, settings: &Settings, lines: &[RunLine]) -> Result<()> {
         let run = self.run();
+        let today = day_of(self.ports.clock.now(), &settings.zone());
         let context = Context {
             ports: self.ports,
             scope: self.scope,
@@ -161,8 +163,9 @@ impl Work<'_> {
             let Some(target) = prepared.ours.targets.iter().find(|target| target.line == Some(left)) else { continue };
             // The seat sync finds what it counts by its lines, and adds none.
             let own = target.source == QuantitySource::Package;
+            let since = if line.effective_date <= today { Left::Empty } else { Left::Later };
             for account in target.accounts() {
-                mappings::forget_left(context, account, (&line.package, own), left).await?;
+                mappings::forget_left(context, account, (&line.package, own), left, since).await?;
             }
         }
         Ok(())

@@ -81,6 +81,7 @@ impl Placer<'_> {
             overwrite_cost: None,
         };
         let contract = target.contract.id;
+        let over = prepared.ours.ledger.get(&line).is_some_and(|ledger| ledger.empty_from().is_some());
         let own = |account: &AccountId| {
             let mapping = prepared.ours.mappings.get(account)?;
             mapping.lines.iter().find(|known| known.package_id == target.package).map(|known| known.line)
@@ -94,7 +95,7 @@ impl Placer<'_> {
             connection: &self.run.connection,
         };
         for (account, was) in &accounts {
-            match mappings::place_line(context, account, (contract, *was), &mapped).await {
+            match mappings::place_line(context, account, (contract, *was), &mapped, over).await {
                 Err(Error::Problem(problem)) if problem.code == Code::ContractServiceShared => {
                     let target = &mut prepared.ours.targets[at];
                     target.line = None;

@@ -414,7 +414,10 @@ fn step(ours: &Ours, found: &[Found], run: &Run, (seen_at, many): (Timestamp, Ma
             && found.line.kind == target.service.kind
     };
     let own = |holder: &&LineHolder| accounts.contains(&holder.account) && holder.package_id == target.package;
-    let others = |line: &LineRef| ours.taken.get(line)?.holders.iter().find(|holder| !own(holder));
+    let others = |line: &LineRef| {
+        let left = |holder: &LineHolder| accounts.contains(&holder.account) && is_left(ours, holder, *line);
+        ours.taken.get(line)?.holders.iter().find(|holder| !own(holder) && !left(holder))
+    };
     let there: Vec<LineRef> = found.iter().filter(fits).map(|found| found.line).collect();
     let free: Vec<LineRef> = there.iter().copied().filter(|line| others(line).is_none()).collect();
     // Where each account has a line of its own, another account's is no answer to where this one's is.
@@ -424,6 +427,13 @@ fn step(ours: &Ours, found: &[Found], run: &Run, (seen_at, many): (Timestamp, Ma
     }
     let record = ours.creations.get(&target.creation()).map(|found| &found.value);
     creation::decide(record, &free, &run.id, seen_at)
+}
+
+/// Whether a package is only leaving a line, and its 0 units are written: another of the account's packages may have it.
+fn is_left(ours: &Ours, holder: &LineHolder, line: LineRef) -> bool {
+    let leaving = ours.mappings.get(&holder.account).into_iter().flat_map(|mapping| &mapping.leaving);
+    let mut leaving = leaving.filter(|left| left.line == line && left.package_id == holder.package_id);
+    leaving.next().is_some() && ours.ledger.get(&line).is_some_and(|ledger| ledger.empty_from().is_some())
 }
 
 fn reading_units(source: autotask::Error) -> Error {

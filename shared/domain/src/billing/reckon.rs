@@ -32,6 +32,8 @@ pub(super) struct Reckoned {
     pub(super) explicit: bool,
     /// Whether it counts at our own later dates, too: the newest word, not the count of one month.
     pub(super) onward: bool,
+    /// Whether nobody has what is billed there any more.
+    pub(super) gone: bool,
     /// What a person decided about the line.
     pub(super) word: Word,
 }
@@ -46,10 +48,11 @@ pub(super) fn reckon(ours: &Ours, frame: &Frame<'_>, target: &Target) -> Result<
     if target.role == Role::Leaving {
         let reckoning = Reckoning { source: target.source, parts: Vec::new(), rule: target.rule, sum: 0, units: 0 };
         // It leaves for the line that gets the newest count: a person's word that is newer than that stays on both.
-        let counted = target.parts.iter().filter_map(|part| told(ours, frame, part).ok());
-        let newest = counted.map(|told| told.part.as_of).max().unwrap_or(since);
+        let counted: Vec<Told> = target.parts.iter().filter_map(|part| told(ours, frame, part).ok()).collect();
+        let newest = counted.iter().map(|told| told.part.as_of).max().unwrap_or(since);
+        let gone = counted.len() == target.parts.len() && counted.iter().all(|told| told.gone);
         let seq = Seq { at: newest.max(since), count_as_of: newest, id: LEAVES.to_owned() };
-        return Ok(Reckoned { reckoning, seq, explicit: true, onward: true, word: Word::default() });
+        return Ok(Reckoned { reckoning, seq, explicit: true, onward: true, gone, word: Word::default() });
     }
     let seats = frame.run.kind == RunKind::SeatSync;
     let active = |part: &&Counts| ours.accounts.get(&part.account).is_none_or(|account| account.active || !seats);
@@ -78,7 +81,7 @@ pub(super) fn reckon(ours: &Ours, frame: &Frame<'_>, target: &Target) -> Result<
     let seq = Seq { at: newest.max(since), count_as_of: newest, id: id(&told) };
     let parts = told.into_iter().map(|told| told.part).collect();
     let reckoning = Reckoning { source: target.source, parts, rule: target.rule, sum, units };
-    Ok(Reckoned { reckoning, seq, explicit, onward: explicit || !seats, word: Word::default() })
+    Ok(Reckoned { reckoning, seq, explicit, onward: explicit || !seats, gone, word: Word::default() })
 }
 
 struct Told {

@@ -65,10 +65,13 @@ fn above_zero(of: &When<'_>, date: Date, units: i64) -> Date {
 }
 
 /// The later date from which the line has what was said, because a run has written just that: another kind of run
-/// with another policy does not date the same word anew.
+/// with another policy does not date the same word anew. Nor does a package that is mapped to another service, where
+/// nothing of it is left to be billed there instead.
 fn already_set(of: &When<'_>, units: i64) -> Option<Date> {
     let desired = of.ledger.filter(|_| of.reckoned.explicit)?.desired.as_ref()?;
-    let same = desired.units == units && desired.seq.count_as_of >= of.reckoned.seq.count_as_of;
+    let nothing_instead = of.target.role == Role::Leaving && of.reckoned.gone;
+    let newest = desired.seq.count_as_of >= of.reckoned.seq.count_as_of || nothing_instead;
+    let same = desired.units == units && newest;
     let stands = of.theirs.units_at(of.line, desired.effective_date) == Some(units);
     (same && stands && desired.effective_date > of.at).then_some(desired.effective_date)
 }

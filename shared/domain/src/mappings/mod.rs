@@ -48,7 +48,7 @@ pub use import::{ImportOutcome, ImportRow, dry_run, start_import};
 pub use list::{AccountPage, AccountQuery, AccountRow, LineNow, StatusFilter, list_accounts};
 pub(crate) use look::look;
 pub use pause::set_paused;
-pub(crate) use place::{forget_left, keep_left, place_line};
+pub(crate) use place::{Left, forget_left, keep_left, place_line};
 pub use put::Saved;
 pub use record::{
     Broken, CompanyRef, CompanyTaken, ContractRef, LineHolder, LineTaken, MappedLine, Mapping, MappingSource,

@@ -13,8 +13,9 @@ const PLACED: Words = Words { action: "mapping.line_placed", event: Some("mappin
 const LEFT: Words = Words { action: "mapping.line_left", event: None };
 
 /// Puts a line into an account's mapping as its package's. A line of another service that the package had is kept as
-/// one that it leaves, until that has 0 units. False: nothing was done, as the account is mapped elsewhere by now, or the
-/// package to another line than it `was`.
+/// one that it leaves, until that has 0 units. `over`: also where another package of the account is leaving the line,
+/// and its 0 units are written. False: nothing was done, as the account is mapped elsewhere by now, or the package to
+/// another line than it `was`.
 ///
 /// # Errors
 /// `contract_service_shared` where the line is somebody else's; `conflict` when overtaken again and again.
@@ -23,6 +24,7 @@ pub(crate) async fn place_line(
     account: &AccountId,
     (contract, was): (i64, Option<LineRef>),
     line: &MappedLine,
+    over: bool,
 ) -> Result<bool> {
     for _ in 0..TRIES {
         let Some(present) = context.mapping(account).await? else { return Ok(false) };
@@ -33,7 +35,8 @@ pub(crate) async fn place_line(
         if !billable || moved || chosen {
             return Ok(false);
         }
-        let others = present.lines.iter().chain(&present.leaving).filter(|known| known.package_id != line.package_id);
+        let leaving = present.leaving.iter().filter(|_| !over);
+        let others = present.lines.iter().chain(leaving).filter(|known| known.package_id != line.package_id);
         if let Some(other) = others.filter(|known| known.line == line.line).map(|known| &known.package_id).next() {
             let detail = format!("The line {} is mapped to the package {other}.", line.line);
             return Err(Error::problem(Code::ContractServiceShared, detail));
@@ -85,9 +88,19 @@ pub(crate) async fn keep_left(context: Context<'_>, account: &AccountId, line: &
     Err(Error::problem(Code::Conflict, "The mapping is being changed by others right now."))
 }
 
-/// Forgets a line that a package has left, now that it has 0 units. `own`: also where it still stands as the package's
-/// own, as there is nothing of the package that a line of its new service would be added for. Otherwise no other
-/// package of the account could ever be billed on it.
+/// What becomes of a line that a package has left, by when it has 0 units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// It has 0 units.
+    Empty,
+    /// It will have 0 units, at a date that has not come. Until then it has units, which a contract that renews its own
+    /// takes over.
+    Later,
+}
+
+/// Forgets a line that a package has left, once it has 0 units; until then it is one that the package leaves. `own`: also
+/// where it still stands as the package's own, as there is nothing of the package that a line of its new service would
+/// be added for. Otherwise no other package of the account could ever be billed on it.
 ///
 /// # Errors
 /// `conflict` when overtaken again and again.
@@ -96,12 +109,19 @@ pub(crate) async fn forget_left(
     account: &AccountId,
     (package, own): (&PackageId, bool),
     line: LineRef,
+    left: Left,
 ) -> Result<()> {
     for _ in 0..TRIES {
         let Some(present) = context.mapping(account).await? else { return Ok(()) };
         let mut next = present.value.clone();
-        next.leaving.retain(|left| left.line != line || left.package_id != *package);
-        next.lines.retain(|known| !own || known.line != line || known.package_id != *package);
+        let is = |known: &MappedLine| known.line == line && known.package_id == *package;
+        if left == Left::Empty {
+            next.leaving.retain(|left| !is(left));
+        }
+        let standing: Vec<MappedLine> = next.lines.extract_if(.., |known| own && is(known)).collect();
+        if left == Left::Later {
+            next.leaving.extend(standing);
+        }
         if (next.leaving.len(), next.lines.len()) == (present.leaving.len(), present.lines.len()) {
             return Ok(());
         }

@@ -67,13 +67,25 @@ pub async fn remap_from(
     let theirs = Theirs::open(context).await?;
     let read = read_moved(&theirs, &present, company.id, (from, moved.to)).await;
     theirs.close().await;
-    let (facts, lines) = read?;
+    let Moved { facts, lines, leaving } = read?;
     let (contract, contracts) = moved_contracts(&present, from, &contract_ref(&facts));
     let target = Target { company, contract, contracts, lines };
     let next = confirmed(context, account, source, target).await?;
+    let next = if source == MappingSource::Renewal { with_leaving(context, next, leaving).await? } else { next };
     let saved =
         put(context, &next, When::Seen(Some(present.v)), Words { action: "mapping.remapped", ..CONFIRMED }).await?;
     Ok(SavedWithRemarks { saved, warnings: facts.warnings })
+}
+
+/// The mapping with lines that its packages have left. Where one of them is somebody else's, it is not ours to empty.
+async fn with_leaving(context: Context<'_>, next: Mapping, leaving: Vec<MappedLine>) -> Result<Mapping> {
+    let mut with = next.clone();
+    with.leaving.extend(leaving);
+    match check_free(context, &with).await {
+        Ok(()) => Ok(with),
+        Err(Error::Problem(problem)) if problem.code == Code::ContractServiceShared => Ok(next),
+        Err(error) => Err(error),
+    }
 }
 
 /// A mapping's contracts after a move; what lies on the mapping's own contract then needs no mention.
@@ -92,16 +104,24 @@ fn moved_contracts(
     (Some(main), own)
 }
 
+/// What a move makes of a mapping's lines.
+struct Moved {
+    facts: ContractFacts,
+    lines: Vec<MappedLine>,
+    /// Lines that stand for those that packages have left: a renewal has taken over units that these had still.
+    leaving: Vec<MappedLine>,
+}
+
 async fn read_moved(
     theirs: &Theirs<'_>,
     present: &Mapping,
     company: i64,
     (from, to): (Option<i64>, i64),
-) -> Result<(ContractFacts, Vec<MappedLine>)> {
+) -> Result<Moved> {
     theirs.usable_company(company).await?;
     let facts = one_of(theirs, &contracts_of(theirs, company).await?, company, to, "/to_contract_id").await?;
     let moves = |line: &&MappedLine| present.contract_for(&line.package_id).map(|contract| contract.id) == from;
-    let there = match present.lines.iter().any(|line| moves(&line)) {
+    let there = match present.lines.iter().chain(&present.leaving).any(|line| moves(&line)) {
         true => theirs.lines_of(&[to], &BTreeSet::new()).await?,
         false => Vec::new(),
     };
@@ -109,13 +129,19 @@ async fn read_moved(
     for line in &present.lines {
         lines.push(if moves(&line) { moved_line(line, &there)? } else { line.clone() });
     }
+    let left = present.leaving.iter().filter(|line| moves(line) && from != Some(to));
+    // One that is not there, or not alone, has taken over nothing that could be told from the others.
+    let mut leaving: Vec<MappedLine> = left.filter_map(|line| moved_line(line, &there).ok()).collect();
     let mut taken = BTreeSet::new();
     match lines.iter().find(|line| !taken.insert(line.line)) {
         Some(twice) => {
             let detail = format!("Two packages of the account would go to the line {}.", twice.line);
             Err(Error::problem(Code::ContractServiceShared, detail))
         }
-        None => Ok((facts, lines)),
+        None => {
+            leaving.retain(|line| taken.insert(line.line));
+            Ok(Moved { facts, lines, leaving })
+        }
     }
 }
 

@@ -162,6 +162,15 @@ impl Record for UnitLine {
 }
 
 impl UnitLine {
+    /// Since when, or from when on, the line has nothing, if that is what we wrote last.
+    #[must_use]
+    pub fn empty_from(&self) -> Option<Date> {
+        let last = self.last.as_ref().filter(|_| self.open.is_none() && self.levelled_by.is_none())?;
+        let done = matches!(last.outcome, Outcome::Verified | Outcome::Applied) && last.target == 0;
+        let newest = self.desired.as_ref().is_some_and(|desired| desired.units == 0);
+        (done && newest).then_some(last.effective_date)
+    }
+
     /// Whether a run has sent anything for the line that matters to what it does next.
     #[must_use]
     pub fn begun_by(&self, run: &RunId) -> bool {

@@ -181,7 +181,7 @@ impl Seen {
             }
             (false, None) => Some(format!(
                 "{} has {now} units of {item:?} today ({today}) and {then} next month, not {wanted:?} ({package:?}); at \
-                 most {} this month; the newest reports: {:#?}",
+                 most {} this month; {lines:?}; the newest reports: {:#?}",
                 town.clients[account].account,
                 self.peak(spot, today),
                 self.said_last(account, model.ever(item))
@@ -205,6 +205,15 @@ impl Seen {
         lines.map(words).collect()
     }
 
+    /// The newest reports about an account's lines of an item.
+    fn said_of(&self, (account, item): Spot) -> Vec<String> {
+        let kind = if item.bundle { LineKind::Bundle } else { LineKind::Service };
+        let own = self.newest.iter().filter(|((of, _), _)| *of == account).flat_map(|(_, lines)| lines);
+        let own = own.filter(|line| line.service_id == item.id && line.kind == kind);
+        own.map(|line| format!("{} {:?} from {}: {}", line.package, line.state, line.effective_date, line.words))
+            .collect()
+    }
+
     fn named(&self, town: &Town, names: &Names, account: usize, package: &str) -> Option<String> {
         let lines = self.newest.get(&(account, package.to_owned()));
         let held = lines.into_iter().flatten().find(|line| !is_right(line));
@@ -221,7 +230,9 @@ impl Seen {
             let line = LineRef { kind, id: done.line_id };
             let spot = lines.iter().find(|own| own.line == line).map(|own| own.spot);
             if spot.is_none_or(|spot| !self.reasons.contains(&spot)) {
-                wrong.push(format!("nothing was said that explains {done:?}"));
+                let before: Vec<_> = all.iter().filter(|other| other.line_id == done.line_id).collect();
+                let last = spot.map(|spot| self.said_of(spot));
+                wrong.push(format!("{spot:?}: nothing was said that explains {done:?} of {before:#?}; {last:?}"));
             }
             if !dates.insert((line, done.effective_date)) {
                 wrong.push(format!("it was changed twice: {done:?}"));

@@ -138,3 +138,67 @@ async fn a_counted_package_that_is_back_before_its_end_goes_on() {
     }
     assert_eq!(town.pending().await, [] as [Value; 0]);
 }
+
+/// Another contract begins today in the place of the client's, with its lines and their units.
+async fn renew(town: &Town) {
+    let (world, client) = (&town.world, &town.clients[0]);
+    let next = world.sim.renew(world.ci, client.contract_id, Some(world.sim.today())).unwrap();
+    let body = json!({"to_contract_id": next, "reason": "renewal"});
+    let path = format!("C/company-mappings/{}/remap", client.account);
+    town.billing().post(&path, body).await.assert_status(200);
+}
+
+#[tokio::test]
+async fn a_line_that_a_package_leaves_later_leaves_the_contract_that_renews_its_own_as_well() {
+    let town = billed().await;
+    tell(&town, "c2", (Some("p1"), None), None).await;
+    sync(&town, "package_changes").await;
+    assert_eq!(units(&town, 0).await, (8, 0));
+    town.map("p1", town.items[2], "package", json!({})).await.assert_status(200);
+    sync(&town, "package_changes").await;
+    assert_eq!((units(&town, 0).await, town.pending().await), ((8, 0), vec![]), "written, and due next month");
+    town.world.advance(SignedDuration::from_hours(24 * 5));
+    renew(&town).await;
+    assert_eq!(units(&town, 0).await, (8, 8), "a new contract has the units of the day before");
+    sync(&town, "package_changes").await;
+    assert_eq!(units(&town, 0).await.1, 0);
+    town.world.advance(SignedDuration::from_hours(24 * 40));
+    sync(&town, "initial").await;
+    assert_eq!((units(&town, 0).await, town.pending().await), ((0, 0), vec![]));
+}
+
+#[tokio::test]
+async fn a_line_that_a_package_leaves_later_is_free_for_another_package_of_the_account_today() {
+    let town = billed().await;
+    tell(&town, "c2", (Some("p1"), None), None).await;
+    sync(&town, "package_changes").await;
+    for (package, item) in [("p1", 2), ("p2", 0)] {
+        town.map(package, town.items[item], "package", json!({})).await.assert_status(200);
+    }
+    sync(&town, "package_changes").await;
+    tell(&town, "c3", (None, Some("p2")), Some(9)).await;
+    sync(&town, "package_changes").await;
+    assert_eq!(units(&town, 0).await, (9, 9));
+    assert_eq!((town.lines().len(), town.pending().await), (1, vec![]));
+}
+
+#[tokio::test]
+async fn a_line_that_a_package_leaves_later_stays_until_then_however_often_it_is_said() {
+    let town = billed().await;
+    tell(&town, "c2", (Some("p1"), None), None).await;
+    sync(&town, "package_changes").await;
+    town.map("p1", town.items[2], "package", json!({})).await.assert_status(200);
+    sync(&town, "package_changes").await;
+    town.world.advance(SignedDuration::from_secs(1));
+    let body = json!({"name": "Client", "packages": [{"id": "p2", "quantity": 2}]});
+    town.back_end().put(&path(&town), body).await.assert_status(200);
+    for kind in ["package_changes", "initial"] {
+        sync(&town, kind).await;
+        assert_eq!((units(&town, 0).await, units(&town, 1).await), ((8, 0), (2, 2)), "{kind}");
+    }
+    // Billed again, and elsewhere: now it is a swap.
+    tell(&town, "c3", (None, Some("p1")), Some(3)).await;
+    sync(&town, "package_changes").await;
+    assert_eq!((units(&town, 0).await, units(&town, 2).await), ((0, 0), (3, 3)));
+    assert_eq!(town.pending().await, [] as [Value; 0]);
+}

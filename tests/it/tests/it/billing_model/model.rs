@@ -119,6 +119,12 @@ impl Model {
         self.ever.get(&item).into_iter().flatten().map(String::as_str)
     }
 
+    /// Items that a package is, or ever was, billed as.
+    pub(super) fn items(&self, package: &str) -> Vec<Item> {
+        let items = self.ever.iter().filter(|(_, packages)| packages.contains(package));
+        items.map(|(item, _)| *item).collect()
+    }
+
     /// The newest statement about a package.
     pub(super) fn newest(&self, account: usize, package: &str) -> Option<&(Mark, Said)> {
         self.said.get(&(account, package.to_owned()))?.iter().max_by_key(|(mark, _)| mark.clone())

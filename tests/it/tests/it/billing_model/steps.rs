@@ -21,11 +21,16 @@ pub(super) struct Play {
     begin: Timestamp,
     told: Vec<Value>,
     auto_sync: bool,
+    /// Each account's contract.
+    contracts: Vec<i64>,
+    /// Accounts whose mapping still names the contract before the renewal.
+    unfollowed: BTreeMap<usize, i64>,
 }
 
 impl Play {
     pub(super) fn new(town: Town, seed: u64, counts_and_rules: bool) -> Self {
         let begin = town.world.clock.now();
+        let contracts = town.clients.iter().map(|client| client.contract_id).collect();
         Self {
             town,
             model: Model::default(),
@@ -36,6 +41,8 @@ impl Play {
             begin,
             told: Vec::new(),
             auto_sync: false,
+            contracts,
+            unfollowed: BTreeMap::new(),
         }
     }
 
@@ -60,12 +67,13 @@ impl Play {
         self.town.clients[account].account.to_string()
     }
 
-    /// Something was said of a package that may change what its line has.
+    /// Something was said of a package that may change what its line has, and what one that it is leaving has.
     fn reason(&mut self, account: usize, package: &str) {
+        for item in self.model.items(package) {
+            self.seen.reason((account, item));
+        }
         if let Some(billed) = self.model.billed(package) {
-            let spot = (account, billed.item);
-            self.seen.reason(spot);
-            self.seen.not_only_swapped(spot);
+            self.seen.not_only_swapped((account, billed.item));
         }
     }
 
@@ -97,7 +105,8 @@ impl Play {
             77..81 => self.pause_account().await,
             81..83 => self.pause().await,
             83..88 => self.count().await,
-            88..97 => self.hours().await,
+            88..90 => self.renew().await,
+            90..97 => self.hours().await,
             _ => self.days().await,
         }
     }
@@ -301,6 +310,7 @@ impl Play {
             let path = format!("C/company-mappings/{}/resume", self.id(account));
             self.town.billing().post(&path, Value::Null).await;
         }
+        self.follow().await;
     }
 
     fn counted(&self) -> Vec<String> {
@@ -338,6 +348,40 @@ impl Play {
         reply.assert_status(200);
         self.reason(account, package);
         self.model.count(account, package, at, count);
+    }
+
+    /// A person renews a contract on the first of a month, follows it here, and lets all be compared: the new contract
+    /// has the units of the day before, and knows nothing of what was dated for later.
+    async fn renew(&mut self) {
+        self.resume_all().await;
+        self.drain().await;
+        self.go_to_next_month().await;
+        let (account, first) = (self.any_account(), self.town.world.sim.today().first_of_month());
+        let world = &self.town.world;
+        let Ok(next) = world.sim.renew(world.ci, self.contracts[account], Some(first)) else { return };
+        self.trace.add(format!("{} renewed the contract of {} as {next}", self.now(), self.id(account)));
+        self.contracts[account] = next;
+        self.unfollowed.insert(account, next);
+        for item in self.town.items.clone() {
+            self.seen.reason((account, item));
+            self.seen.not_only_swapped((account, item));
+        }
+        self.follow().await;
+        self.start("initial").await;
+        // Of what was not told here nobody knows, should the run have to wait until it is given up.
+        self.drain().await;
+    }
+
+    /// Maps accounts to the contracts that theirs were renewed as.
+    async fn follow(&mut self) {
+        for (account, next) in self.unfollowed.clone() {
+            let path = format!("C/company-mappings/{}/remap", self.id(account));
+            let reply = self.town.billing().post(&path, json!({"to_contract_id": next, "reason": "renewal"})).await;
+            self.trace.add(format!("{} followed to {next}: {} {}", self.now(), reply.status, reply.json["code"]));
+            if reply.is_success() {
+                self.unfollowed.remove(&account);
+            }
+        }
     }
 
     async fn hours(&mut self) {
