@@ -18,6 +18,9 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 
+/// How many undos of undos are followed to the run that began it: a person who changes their mind more often is rare.
+const UNDOS_MAX: usize = 16;
+
 /// Everything of ours that a plan is made of.
 #[derive(Debug, Default)]
 pub struct Ours {
@@ -158,8 +161,23 @@ async fn undone(
 ) -> Result<BTreeMap<LineName, Undone>> {
     let Some(origin) = &run.undo_of else { return Ok(BTreeMap::new()) };
     let report = lines::load_lines(ports, scope, &run.partner, &run.connection, origin).await?;
+    let onward = first_kind(ports, scope, run, origin).await? != Some(RunKind::SeatSync);
     let meant = report.into_iter().filter(|line| stored.contains_key(&line.name()));
-    Ok(meant.filter_map(|line| Some((line.name(), Undone::new(line)?))).collect())
+    Ok(meant.filter_map(|line| Some((line.name(), Undone::new(line, onward)?))).collect())
+}
+
+/// The kind of a run, or of the one that it undoes in the end.
+async fn first_kind(ports: &Ports, scope: &Scope, run: &Run, of: &RunId) -> Result<Option<RunKind>> {
+    let mut id = of.clone();
+    for _ in 0..UNDOS_MAX {
+        let key = Key::Run(run.partner.clone(), run.connection.clone(), id.clone());
+        let Some(found) = load::<Run>(&*ports.storage, scope, &key).await? else { return Ok(None) };
+        match found.value.undo_of.filter(|_| found.value.kind == RunKind::Undo) {
+            Some(next) => id = next,
+            None => return Ok(Some(found.value.kind)),
+        }
+    }
+    Ok(None)
 }
 
 /// The pending changes that a run pushes.

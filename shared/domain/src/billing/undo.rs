@@ -77,9 +77,10 @@ fn change_words(line: &RunLine, made: Made) -> String {
     }
 }
 
-/// What the protocol is to bring about. A person's press is newer than any count of before.
+/// What the protocol is to bring about. A person's press is newer than any count of before. `onward`: the run that is
+/// undone wrote what counts at later dates, too, so that those go back with it.
 #[must_use]
-pub fn want(run: &Run, line: &RunLine, made: Made) -> Want {
+pub fn want(run: &Run, line: &RunLine, made: Made, onward: bool) -> Want {
     let at = run.created_at;
     Want {
         units: made.before,
@@ -87,7 +88,7 @@ pub fn want(run: &Run, line: &RunLine, made: Made) -> Want {
         cost: made.cost_before,
         seq: Seq { at, count_as_of: at, id: reckon::pressed(run.id.as_str()) },
         pressed: true,
-        onward: false,
+        onward,
         run: run.id.clone(),
     }
 }
@@ -99,13 +100,15 @@ pub struct Undone {
     pub line: RunLine,
     /// What it made of it.
     pub made: Made,
+    /// Whether what it wrote counts at our own later dates, too.
+    pub onward: bool,
 }
 
 impl Undone {
-    /// A line that the run is known to have changed.
+    /// A line that a run, of a kind that counts `onward` or for one month, is known to have changed.
     #[must_use]
-    pub fn new(line: RunLine) -> Option<Self> {
-        made(&line).map(|made| Self { line, made })
+    pub fn new(line: RunLine, onward: bool) -> Option<Self> {
+        made(&line).map(|made| Self { line, made, onward })
     }
 
     /// Whether it is the old half of a swap, gone to nothing: then the new half goes down only after it is back.
@@ -211,7 +214,7 @@ pub(super) fn plan(ours: &Ours, theirs: &Theirs, frame: &Frame<'_>, target: &Tar
     let verdict = judge((&frame.run.id, origin), &undone.line, made, &seen);
     let wanted = matches!(verdict.0, LineState::Changed | LineState::Unchanged);
     Planned {
-        want: wanted.then(|| want(frame.run, &line, made)),
+        want: wanted.then(|| want(frame.run, &line, made, undone.onward)),
         cost_only: made.cost_before.filter(|_| verdict.0 == LineState::Changed && cost_differs && units == made.before),
         explicit: true,
         after: target.after.clone(),

@@ -94,7 +94,7 @@ async fn a_line_that_somebody_takes_while_the_run_looks_is_left_to_them() {
     let body = json!({"kind": "initial", "mode": "apply"});
     let started = desk.world.api(Role::PartnerBilling).post("C/runs", body).await.expect(202);
     // The run has found the line free, and waits for its units, when a person maps another package to it.
-    let wait = FaultKind::Delay { ms: 300 };
+    let wait = FaultKind::Delay { ms: 1_500 };
     desk.world.sim.add_fault(Fault::new(Match::new("POST", "*ContractServiceUnits/query"), wait).times(1));
     let taken = async {
         while desk.world.sim.faults()[0].hits == 0 {

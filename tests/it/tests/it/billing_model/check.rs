@@ -51,6 +51,9 @@ pub(super) struct Seen {
     peak: BTreeMap<Spot, (Date, i64)>,
     /// The old lines of swaps, which have nothing left on the day of the swap.
     swapped: BTreeSet<Spot>,
+    /// What spots had before a run that was taken back. It stands against what was said before, unless the account's
+    /// mapping changes as well.
+    undone: BTreeMap<Spot, (i64, Timestamp)>,
     /// Spots of which something was said since they were last seen to be right.
     reasons: BTreeSet<Spot>,
     adjustments: usize,
@@ -63,6 +66,17 @@ impl Seen {
     /// Something was said that may change what a spot has.
     pub(super) fn reason(&mut self, spot: Spot) {
         self.reasons.insert(spot);
+    }
+
+    pub(super) fn undone(&mut self, spot: Spot, units: i64, at: Timestamp) {
+        self.undone.insert(spot, (units, at));
+    }
+
+    /// Something was said: newer than that a run was taken back, it counts instead.
+    pub(super) fn said_again(&mut self, spot: Spot, at: Timestamp) {
+        if self.undone.get(&spot).is_some_and(|(_, undone)| *undone < at) {
+            self.undone.remove(&spot);
+        }
     }
 
     pub(super) fn swapped(&mut self, spot: Spot) {
@@ -157,16 +171,18 @@ impl Seen {
             let swapped = self.swapped.contains(&spot);
             wanted < now && now <= self.peak(spot, today) && !swapped
         };
-        let is_right = wanted.is_none_or(|wanted| {
+        let is_as = |wanted: i64| {
             let now_right = now == wanted || goes_down(wanted) || self.is_edited(spot, today);
             now_right && (then == wanted || self.is_edited(spot, next_first(today)))
-        });
+        };
+        let undone = self.undone.get(&spot).map(|(units, _)| *units);
+        let is_right = wanted.is_none_or(is_as) || undone.is_some_and(is_as);
         self.compared += 1;
         let named = model.ever(item).find_map(|package| self.named(town, names, account, package));
         self.raise(spot, today, now);
         match (is_right, named) {
             (true, None) => {
-                if !self.is_edited(spot, next_first(today)) {
+                if !self.is_edited(spot, next_first(today)) && undone.is_none() {
                     self.reasons.remove(&spot);
                 }
                 if wanted == Some(now) {

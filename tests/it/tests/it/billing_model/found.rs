@@ -202,3 +202,22 @@ async fn a_line_that_a_package_leaves_later_stays_until_then_however_often_it_is
     assert_eq!((units(&town, 0).await, units(&town, 2).await), ((0, 0), (3, 3)));
     assert_eq!(town.pending().await, [] as [Value; 0]);
 }
+
+#[tokio::test]
+async fn an_undone_swap_is_undone_for_good_also_where_less_was_planned_for_later() {
+    let town = billed().await;
+    tell(&town, "c2", (Some("p1"), Some("p1")), Some(3)).await;
+    sync(&town, "package_changes").await;
+    tell(&town, "c3", (Some("p1"), Some("p2")), Some(3)).await;
+    sync(&town, "package_changes").await;
+    assert_eq!((units(&town, 0).await, units(&town, 1).await), ((0, 0), (3, 3)));
+    let swap = town.runs().await.pop().unwrap();
+    let reply = town.billing().post(&format!("C/runs/{}/undo", swap.id), json!({"mode": "apply"})).await;
+    reply.assert_status(202);
+    town.world.drain().await;
+    assert_eq!((units(&town, 0).await, units(&town, 1).await), ((8, 8), (0, 0)), "as billed before the swap");
+    let undone = reply.json["run_id"].as_str().unwrap().to_owned();
+    town.billing().post(&format!("C/runs/{undone}/undo"), json!({"mode": "apply"})).await.assert_status(202);
+    town.world.drain().await;
+    assert_eq!((units(&town, 0).await, units(&town, 1).await), ((0, 0), (3, 3)), "undone as well");
+}

@@ -105,7 +105,7 @@ impl Town {
 
 /// How many seeds or steps are asked for: by a person who wants more than the suite has time for.
 #[expect(clippy::disallowed_methods, reason = "it makes the test longer, and nothing else")]
-fn asked(name: &str, default: u64) -> u64 {
+pub(crate) fn asked(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 

@@ -4,6 +4,8 @@ use super::check::Seen;
 use super::model::{Billed, Model, Rule, Said};
 use super::{Item, Town, Trace};
 use domain::Role;
+use domain::ids::LineKind;
+use domain::runs::{LineState, Run, RunMode};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -21,6 +23,9 @@ pub(super) struct Play {
     begin: Timestamp,
     told: Vec<Value>,
     auto_sync: bool,
+    /// How often a contract was renewed, and a run undone.
+    pub renewals: usize,
+    pub undos: usize,
     /// Each account's contract.
     contracts: Vec<i64>,
     /// Accounts whose mapping still names the contract before the renewal.
@@ -41,6 +46,8 @@ impl Play {
             begin,
             told: Vec::new(),
             auto_sync: false,
+            renewals: 0,
+            undos: 0,
             contracts,
             unfollowed: BTreeMap::new(),
         }
@@ -77,6 +84,14 @@ impl Play {
         }
     }
 
+    /// The same, as of a time.
+    fn said(&mut self, account: usize, package: &str, at: Timestamp) {
+        self.reason(account, package);
+        for item in self.model.items(package) {
+            self.seen.said_again((account, item), at);
+        }
+    }
+
     /// A run that may change what any line has, back to the beginning of the month.
     fn reason_for_all(&mut self) {
         for account in 0..self.town.clients.len() {
@@ -106,7 +121,8 @@ impl Play {
             81..83 => self.pause().await,
             83..88 => self.count().await,
             88..90 => self.renew().await,
-            90..97 => self.hours().await,
+            90..92 => self.undo().await,
+            92..97 => self.hours().await,
             _ => self.days().await,
         }
     }
@@ -147,7 +163,7 @@ impl Play {
         self.told.push(body);
         let packages = [from.as_deref(), to.as_deref()];
         for package in packages.into_iter().flatten() {
-            self.reason(account, package);
+            self.said(account, package, at);
         }
         if let Some(from) = from.as_deref().filter(|from| Some(*from) != to.as_deref()) {
             self.model.say(account, from, at, &name, Said::Not);
@@ -185,7 +201,7 @@ impl Play {
         self.trace.add(format!("{at} account {} is {body}: {}", self.id(account), reply.json["outcome"]));
         reply.assert_status(200);
         for package in self.town.packages.clone() {
-            self.reason(account, &package);
+            self.said(account, &package, at);
         }
         self.model.say_all(account, &self.town.packages, &list, at);
         self.model.leave(account, false);
@@ -244,8 +260,9 @@ impl Play {
         }
         let before = self.model.billed(package).copied();
         self.model.map(package, Billed { item, counted, rule });
+        let now = self.now();
         for account in 0..self.town.clients.len() {
-            self.reason(account, package);
+            self.said(account, package, now);
             if let Some(before) = before.filter(|before| before.item != item) {
                 self.seen.reason((account, before.item));
                 // Where there is nothing to swap, the old line is a reduction like any other.
@@ -346,7 +363,7 @@ impl Play {
         let reply = self.town.back_end().put(&path, json!({"active": count, "as_of": at})).await;
         self.trace.add(format!("{at} counted {count} of {package} for {}: {}", self.id(account), reply.status));
         reply.assert_status(200);
-        self.reason(account, package);
+        self.said(account, package, at);
         self.model.count(account, package, at, count);
     }
 
@@ -361,15 +378,62 @@ impl Play {
         let Ok(next) = world.sim.renew(world.ci, self.contracts[account], Some(first)) else { return };
         self.trace.add(format!("{} renewed the contract of {} as {next}", self.now(), self.id(account)));
         self.contracts[account] = next;
+        self.renewals += 1;
         self.unfollowed.insert(account, next);
         for item in self.town.items.clone() {
             self.seen.reason((account, item));
             self.seen.not_only_swapped((account, item));
+            self.seen.said_again((account, item), Timestamp::MAX);
         }
         self.follow().await;
         self.start("initial").await;
         // Of what was not told here nobody knows, should the run have to wait until it is given up.
         self.drain().await;
+    }
+
+    /// A person takes back the newest run that wrote something: its lines have what they had before it, until a newer
+    /// word.
+    async fn undo(&mut self) {
+        self.drain().await;
+        let mut runs = self.town.runs().await;
+        runs.sort_by_key(|run| run.created_at);
+        let wrote = |run: &&Run| run.kind.is_billing() && run.mode == RunMode::Apply && run.totals.changed > 0;
+        let Some(run) = runs.iter().rfind(wrote) else { return };
+        let (made, now) = (self.town.report(run).await, self.now());
+        let reply = self.town.billing().post(&format!("C/runs/{}/undo", run.id), json!({"mode": "apply"})).await;
+        self.trace.add(format!(
+            "{} undo {:?} {}: {} {}",
+            self.now(),
+            run.kind,
+            run.id,
+            reply.status,
+            reply.json["code"]
+        ));
+        if !reply.is_success() {
+            assert!(matches!(reply.status, 409 | 422), "{}", reply.text);
+            return;
+        }
+        for line in &made {
+            let account = self.town.account(line.account.as_str());
+            let item = Item { bundle: line.kind == LineKind::Bundle, id: line.service_id };
+            self.seen.reason((account, item));
+            self.seen.not_only_swapped((account, item));
+            if let Some(before) = line.units_now.filter(|_| line.state == LineState::Changed) {
+                self.seen.undone((account, item), if line.created { 0 } else { before }, now);
+            }
+        }
+        self.drain().await;
+        self.undos += 1;
+        let undo = self.town.runs().await.into_iter().find(|run| reply.json["run_id"] == run.id.as_str()).unwrap();
+        let lines = self.town.lines();
+        for back in self.town.report(&undo).await.iter().filter(|line| line.state == LineState::Changed) {
+            let before = made.iter().find(|line| line.line == back.line).unwrap();
+            let wanted = if before.created { Some(0) } else { before.units_now };
+            let line = lines.iter().find(|line| Some(line.line) == back.line).unwrap();
+            for day in [back.effective_date, super::next_first(back.effective_date)] {
+                assert_eq!(Some(line.units(day)), wanted, "{line:?}: {} {}", back.words, before.words);
+            }
+        }
     }
 
     /// Maps accounts to the contracts that theirs were renewed as.
