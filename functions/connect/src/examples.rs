@@ -62,6 +62,8 @@ pub(crate) fn settings() -> Value {
         "automap": {"email": true, "exact_name": false},
         "api_share_percent": 25, "pilot_accounts": [], "freeze": null, "kill_switch": false,
         "invoice_reference": "invoice_number", "pdf": true,
+        "invoice_reference": "invoice_number",
+        "payment_writeback": true,
     })
 }
 

@@ -185,6 +185,9 @@ pub(crate) struct SettingsView {
     invoice_reference: InvoiceReference,
     /// Whether the PDFs of invoices are fetched.
     pdf: bool,
+    /// Whether the paid date of an invoice that was paid in full here is written into Autotask; switched on again, what
+    /// is due is written within the hour.
+    payment_writeback: bool,
 }
 
 impl From<PatchedSettings> for SettingsView {
@@ -239,6 +242,7 @@ impl From<PatchedSettings> for SettingsView {
             kill_switch: s.kill_switch,
             invoice_reference: s.invoice_reference,
             pdf: s.pdf,
+            payment_writeback: s.payment_writeback,
         }
     }
 }
@@ -268,7 +272,7 @@ pub(crate) async fn get_settings(
 ///
 /// `partner_billing` may change `billing_auto_sync`, `approval_mode`, `guards`, `drift`, `overwrite_cost`,
 /// `effective_date`, `create_missing_lines`, `initial_sync_gate`, `renewal`, `renewal_notice_days`, `pilot_accounts`,
-/// `freeze` and `kill_switch`; `partner_admin` everything.
+/// `freeze`, `kill_switch` and `payment_writeback`; `partner_admin` everything.
 #[utoipa::path(
     patch,
     path = "/v1/connections/{cid}/settings",

@@ -6,6 +6,7 @@ mod changes;
 mod on_event;
 mod packages;
 mod partners;
+mod payments;
 mod usage;
 
 pub use on_event::on_event;

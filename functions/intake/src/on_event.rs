@@ -3,8 +3,11 @@
 use crate::accounts::AccountBody;
 use crate::changes::PackageChangeBody;
 use crate::packages::PackageBody;
+use crate::payments::{CreditData, PaymentData, PaymentRef};
 use crate::usage::UsageBody;
 use domain::decoding::from_value;
+use domain::ids::ConnectionId;
+use domain::invoices::payments::{self, Refund, Unknown};
 use domain::packages;
 use domain::ports::Deadline;
 use domain::vendor::{self, AccountItem, UsageItem};
@@ -22,6 +25,8 @@ struct Envelope {
     occurred_at: Timestamp,
     #[serde(default)]
     partner_id: Option<PartnerId>,
+    #[serde(default)]
+    connection_id: Option<ConnectionId>,
     data: Value,
 }
 
@@ -81,6 +86,11 @@ pub async fn on_event(app: &App, detail_type: &str, detail: Value, _deadline: &d
             tracing::warn!(event.kind = detail_type, error = %error, "dropped an event that cannot be right");
             Ok(())
         }
+        // Told late, or again: the deletion came first, and stands.
+        Err(error) if error.code() == Some(Code::PaymentDeleted) => {
+            tracing::info!(event.kind = detail_type, error = %error, "dropped an event of what was deleted");
+            Ok(())
+        }
         _ => result,
     }
 }
@@ -92,7 +102,14 @@ async fn take(app: &App, detail_type: &str, detail: Value) -> Result<()> {
     }
     let envelope: Envelope = parsed(detail)?;
     let actor = runtime::bus::actor(detail_type, &envelope.id);
-    let on = On { app, scope: runtime::bus::scope(), actor, partner: envelope.partner_id, at: envelope.occurred_at };
+    let on = On {
+        app,
+        scope: runtime::bus::scope(),
+        actor,
+        partner: envelope.partner_id,
+        connection: envelope.connection_id,
+        at: envelope.occurred_at,
+    };
     match detail_type {
         "account.created" | "account.updated" => on.account(parsed(envelope.data)?).await,
         "account.package_changed" => on.package_changed(parsed(envelope.data)?).await,
@@ -100,6 +117,11 @@ async fn take(app: &App, detail_type: &str, detail: Value) -> Result<()> {
         "usage.recorded" => on.usage(parsed(envelope.data)?).await,
         "package.catalogue_changed" => on.catalogue(parsed(envelope.data)?).await,
         "partner.deactivated" => on.partner_deactivated().await,
+        "payment.succeeded" | "payment.partially_paid" => on.paid(parsed(envelope.data)?).await,
+        "payment.deleted" => on.unpaid(&parsed(envelope.data)?, Some(Refund::Whole)).await,
+        "payment.refunded" => on.unpaid(&parsed(envelope.data)?, None).await,
+        "credit.recorded" => on.credited(parsed(envelope.data)?).await,
+        "credit.deleted" => on.uncredited(&parsed(envelope.data)?).await,
         "psa.account_claimed" => on.claimed(parsed(envelope.data)?).await,
         _ => on.released(parsed(envelope.data)?).await,
     }
@@ -113,6 +135,12 @@ const KNOWN: &[&str] = &[
     "usage.recorded",
     "package.catalogue_changed",
     "partner.deactivated",
+    "payment.succeeded",
+    "payment.partially_paid",
+    "payment.deleted",
+    "payment.refunded",
+    "credit.recorded",
+    "credit.deleted",
     "psa.account_claimed",
     "psa.account_released",
 ];
@@ -127,6 +155,7 @@ struct On<'a> {
     scope: Scope,
     actor: Actor,
     partner: Option<PartnerId>,
+    connection: Option<ConnectionId>,
     at: Timestamp,
 }
 
@@ -175,6 +204,32 @@ impl On<'_> {
     async fn partner_deactivated(&self) -> Result<()> {
         let partner = self.partner()?;
         vendor::deactivate_partner(&self.app.ports, &self.scope, &self.actor, partner).await.map(|_| ())
+    }
+
+    async fn paid(&self, data: PaymentData) -> Result<()> {
+        let (partner, input) = (self.partner()?, data.input(self.connection.as_ref())?);
+        let (ports, scope, actor) = (&self.app.ports, &self.scope, &self.actor);
+        payments::record_payment(ports, scope, actor, partner, input, Unknown::Keep).await.map(|_| ())
+    }
+
+    async fn unpaid(&self, data: &PaymentRef, refund: Option<Refund>) -> Result<()> {
+        let what = (&data.payment_id, refund.unwrap_or_else(|| data.refund()));
+        let (ports, scope, actor) = (&self.app.ports, &self.scope, &self.actor);
+        payments::delete_payment(ports, scope, actor, self.partner()?, what, Unknown::Keep, None).await.map(|_| ())
+    }
+
+    async fn credited(&self, data: CreditData) -> Result<()> {
+        let connection = data.connection(self.connection.as_ref())?;
+        let of = (self.partner()?, &connection, data.autotask_invoice_id);
+        let (ports, scope, actor) = (&self.app.ports, &self.scope, &self.actor);
+        payments::record_credit(ports, scope, actor, of, data.input(self.at)?, Unknown::Keep).await.map(|_| ())
+    }
+
+    async fn uncredited(&self, data: &CreditData) -> Result<()> {
+        let connection = data.connection(self.connection.as_ref())?;
+        let of = (self.partner()?, &connection, data.autotask_invoice_id);
+        let (ports, scope, actor) = (&self.app.ports, &self.scope, &self.actor);
+        payments::delete_credit(ports, scope, actor, of, &data.credit_id, Unknown::Keep, None).await.map(|_| ())
     }
 
     async fn claimed(&self, data: ClaimData) -> Result<()> {

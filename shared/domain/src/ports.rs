@@ -188,6 +188,8 @@ pub enum QueueName {
     InvoiceFetch,
     /// PDFs of invoices to fetch: a queue of their own, so that no invoice waits for its PDF.
     InvoicePdf,
+    /// Work of the payments' worker: invoices whose paid date is to be written.
+    Payments,
 }
 
 /// Longest delay that a queue takes, SQS's own bound.

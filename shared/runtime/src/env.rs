@@ -138,6 +138,7 @@ impl Settings {
             queue(&mut env, "MAP_QUEUE_URL", QueueName::Map),
             queue(&mut env, "INVOICE_FETCH_QUEUE_URL", QueueName::InvoiceFetch),
             queue(&mut env, "INVOICE_PDF_QUEUE_URL", QueueName::InvoicePdf),
+            queue(&mut env, "PAYMENTS_QUEUE_URL", QueueName::Payments),
         ];
         let config = env.config(needs);
         let table = env.needed(needs.table, "TABLE_NAME");

@@ -7,6 +7,7 @@ mod catalogue;
 mod invoices;
 mod lines;
 mod logs;
+mod synced;
 mod transport;
 mod world;
 

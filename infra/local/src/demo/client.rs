@@ -81,6 +81,19 @@ impl Client {
         }
     }
 
+    /// A file of the API.
+    pub(super) async fn file(&self, role: &str, path: &str) -> Result<Vec<u8>, DemoError> {
+        let token = self.tokens.get(role).map(String::as_str).unwrap_or_default();
+        let sent = self.http.get(format!("{}{path}", self.api)).bearer_auth(token).send().await;
+        let answer = sent.map_err(|source| failed("GET", path, source))?;
+        let status = answer.status();
+        let bytes = answer.bytes().await.map_err(|source| failed("GET", path, source))?;
+        match status.is_success() {
+            true => Ok(bytes.to_vec()),
+            false => Err(unexpected("GET", path, status, &String::from_utf8_lossy(&bytes))),
+        }
+    }
+
     /// A request to `/_local`.
     pub(super) async fn local(
         &self,

@@ -1,10 +1,11 @@
 //! The main job once, end to end, by HTTP alone: the vendor pushes what it knows, a partner connects, maps, looks at
 //! the plan, and on the 1st every mapped line carries the right number of units. Then once more, and nothing is
 //! written. Then packages: mapped, their lines added where they are missing, swapped when the vendor says so, and taken
-//! back. Checked against the simulator's rows and its log, not against what the bundle says of itself.
+//! back. Then invoices: fetched with lines and PDFs, one paid, the payment deleted. Checked against the simulator's rows and its log, not against what the bundle says of itself.
 
 mod check;
 mod client;
+mod invoices;
 mod packages;
 mod steps;
 mod tables;
@@ -44,6 +45,8 @@ pub struct Summary {
     pub autotask_calls: usize,
     /// The second act.
     pub billing: Billing,
+    /// The third act.
+    pub invoices: Invoices,
 }
 
 /// What package billing did, in numbers.
@@ -55,6 +58,21 @@ pub struct Billing {
     pub changed: u64,
     /// Lines that the undo gave back the units that they had before.
     pub undone: u64,
+}
+
+/// What fetching invoices and telling a payment did, in numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Invoices {
+    /// Invoices that came.
+    pub fetched: usize,
+    /// Their lines.
+    pub lines: u64,
+    /// Invoices whose PDF came, counted by the simulator.
+    pub pdfs: usize,
+    /// Payments that Autotask got, and got taken back.
+    pub paid: usize,
+    /// What an idle hour wrote: requests that change something, counted by the simulator, and events.
+    pub second_fetch_writes: usize,
 }
 
 /// What the demo found.

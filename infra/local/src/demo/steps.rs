@@ -3,7 +3,7 @@
 use super::check::{self, Expected};
 use super::client::Client;
 use super::tables::{cell, lines, table};
-use super::{Billing, DemoError, Report, Summary};
+use super::{Billing, DemoError, Invoices, Report, Summary};
 use crate::serve::Login;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -37,10 +37,11 @@ impl<'a> Demo<'a> {
         Self { http, login, msp, say, connection: String::new(), wrong: Vec::new() }
     }
 
-    /// All of it: the seat sync, then package billing.
+    /// All of it: the seat sync, then package billing, then invoices.
     pub(super) async fn play(mut self) -> Step<Report> {
         let mut summary = self.seats().await?;
         summary.billing = self.packages().await?;
+        summary.invoices = self.invoices().await?;
         Ok(Report { summary, wrong: self.wrong })
     }
 
@@ -72,6 +73,7 @@ impl<'a> Demo<'a> {
             second_run_writes,
             autotask_calls,
             billing: Billing::default(),
+            invoices: Invoices::default(),
         };
         self.judge(&summary, &totals);
         Ok(summary)

@@ -144,8 +144,9 @@ impl Bundle {
     /// Fires a schedule.
     pub async fn tick(&self, job: &str, time: Timestamp) -> Outcome {
         let deadline = RealDeadline::starting(DISPATCHER_TIMEOUT);
-        let call = invoke::schedule(self.app(), schedule_event(job, time), &deadline);
-        ended(killable("seat-sync", false, tokio::time::timeout(DISPATCHER_TIMEOUT, call)).await)
+        let (function, handler) = functions::dispatcher(job);
+        let call = invoke::schedule(self.app(), schedule_event(job, time), &deadline, handler);
+        ended(killable(function, false, tokio::time::timeout(DISPATCHER_TIMEOUT, call)).await)
     }
 
     /// Delivers an event from the vendor's core.

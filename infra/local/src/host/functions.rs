@@ -1,6 +1,6 @@
 //! The functions that the template deploys, and what starts them.
 
-use super::invoke::{self, Work};
+use super::invoke::{self, Tock, Work};
 use super::routes::{self, Route};
 use axum::Router;
 use domain::ports::QueueName;
@@ -9,11 +9,12 @@ use std::time::Duration;
 use utoipa_axum::router::OpenApiRouter;
 
 /// The schedules and how often each fires.
-pub const JOBS: [(&str, Duration); 8] = [
+pub const JOBS: [(&str, Duration); 9] = [
     ("seat-sync", Duration::from_secs(3_600)),
     ("package-changes", Duration::from_secs(900)),
     ("sweep", Duration::from_secs(300)),
     ("invoice-fetch", Duration::from_secs(300)),
+    ("payments", Duration::from_secs(300)),
     ("probe", Duration::from_secs(86_400)),
     ("watch", Duration::from_secs(86_400)),
     ("health", Duration::from_secs(3_600)),
@@ -44,6 +45,7 @@ pub(super) fn all(app: &App) -> Vec<Function> {
         function("intake", intake::routes()),
         function("runs", runs::routes()),
         function("invoices", invoices::routes()),
+        function("payments", payments::routes()),
     ]
 }
 
@@ -54,11 +56,32 @@ pub(super) fn worker(queue: QueueName) -> (&'static str, Work) {
         QueueName::Map => ("map", invoke::map),
         QueueName::InvoiceFetch => ("invoice-fetch", invoke::invoice_fetch),
         QueueName::InvoicePdf => ("invoice-pdf", invoke::invoice_pdf),
+        QueueName::Payments => ("payments", invoke::payments),
+    }
+}
+
+/// The function that a schedule's tick starts. A job that nobody knows goes where most do, and is logged there.
+pub(super) fn dispatcher(job: &str) -> (&'static str, Tock) {
+    match job {
+        "payments" => ("payments", invoke::payments_tick),
+        invoice_fetch::JOB => ("invoice-fetch", invoke::invoice_fetch_tick),
+        _ => ("seat-sync", invoke::seat_sync_tick),
     }
 }
 
 /// The names of all functions.
 #[must_use]
-pub fn functions_known() -> [&'static str; 9] {
-    ["connect", "zone-discover", "map", "intake", "seat-sync", "runs", "invoices", "invoice-fetch", "invoice-pdf"]
+pub fn functions_known() -> [&'static str; 10] {
+    [
+        "connect",
+        "zone-discover",
+        "map",
+        "intake",
+        "seat-sync",
+        "runs",
+        "invoices",
+        "invoice-fetch",
+        "invoice-pdf",
+        "payments",
+    ]
 }

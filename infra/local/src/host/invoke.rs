@@ -44,6 +44,45 @@ pub(super) fn invoice_pdf<'a>(
     Box::pin(invoice_pdf::work(app, body, deadline))
 }
 
+/// The payments' worker.
+pub(super) fn payments<'a>(
+    app: &'a App,
+    body: &'a str,
+    deadline: &'a dyn Deadline,
+) -> BoxFuture<'a, domain::Result<()>> {
+    Box::pin(payments::work(app, body, deadline))
+}
+
+/// What a dispatcher does with one tick.
+pub(super) type Tock = for<'a> fn(&'a App, Tick, &'a dyn Deadline) -> BoxFuture<'a, domain::Result<()>>;
+
+/// The seat sync's dispatcher, which most schedules start.
+pub(super) fn seat_sync_tick<'a>(
+    app: &'a App,
+    tick: Tick,
+    deadline: &'a dyn Deadline,
+) -> BoxFuture<'a, domain::Result<()>> {
+    Box::pin(seat_sync::tick(app, tick, deadline))
+}
+
+/// The dispatcher of invoice fetches.
+pub(super) fn invoice_fetch_tick<'a>(
+    app: &'a App,
+    tick: Tick,
+    deadline: &'a dyn Deadline,
+) -> BoxFuture<'a, domain::Result<()>> {
+    Box::pin(invoice_fetch::tick(app, tick, deadline))
+}
+
+/// The payments' dispatcher.
+pub(super) fn payments_tick<'a>(
+    app: &'a App,
+    tick: Tick,
+    deadline: &'a dyn Deadline,
+) -> BoxFuture<'a, domain::Result<()>> {
+    Box::pin(payments::tick(app, tick, deadline))
+}
+
 /// One API request.
 pub(super) async fn api(service: Router, event: Value) -> Option<Value> {
     match runtime::edge::handle_event(service, event).await {
@@ -67,15 +106,8 @@ pub(super) async fn queue(app: &App, event: Value, deadline: &dyn Deadline, work
 }
 
 /// One tick.
-pub(super) async fn schedule(app: &App, event: Value, deadline: &dyn Deadline) -> Outcome {
+pub(super) async fn schedule(app: &App, event: Value, deadline: &dyn Deadline, tick: Tock) -> Outcome {
     ended(runtime::schedule::handle(app, event, deadline, tick).await)
-}
-
-fn tick<'a>(app: &'a App, tick: Tick, deadline: &'a dyn Deadline) -> BoxFuture<'a, domain::Result<()>> {
-    match tick.job.as_str() {
-        invoice_fetch::JOB => Box::pin(invoice_fetch::tick(app, tick, deadline)),
-        _ => Box::pin(seat_sync::tick(app, tick, deadline)),
-    }
 }
 
 /// One event from the vendor's core.

@@ -13,7 +13,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 pub(super) fn start(tasks: &mut JoinSet<()>, bundle: &Bundle) {
-    for queue in [QueueName::SeatSync, QueueName::Map, QueueName::InvoiceFetch, QueueName::InvoicePdf] {
+    let fetched = [QueueName::InvoiceFetch, QueueName::InvoicePdf];
+    for queue in [QueueName::SeatSync, QueueName::Map, QueueName::Payments].into_iter().chain(fetched) {
         for _ in 0..CONCURRENCY {
             tasks.spawn(work(bundle.clone(), queue));
         }

@@ -30,6 +30,7 @@ pub const PATCH_BILLING_KEYS: &[&str] = &[
     "pilot_accounts",
     "freeze",
     "kill_switch",
+    "payment_writeback",
 ];
 
 /// Longest pilot list.

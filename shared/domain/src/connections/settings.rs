@@ -324,6 +324,8 @@ pub struct Settings {
     pub lookback_days: i64,
     /// Whether the PDFs of invoices are fetched.
     pub pdf: bool,
+    /// Whether the paid date of an invoice that was paid in full here is written into Autotask.
+    pub payment_writeback: bool,
 }
 
 impl Default for Settings {
@@ -352,6 +354,7 @@ impl Default for Settings {
             invoice_reference: InvoiceReference::default(),
             lookback_days: 7,
             pdf: true,
+            payment_writeback: true,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Autotask keeps no payments and tells no changes of an invoice; it knows when an invoice was made, voided and
 //! paid, and what it says today. So everything here is a copy that is compared again: by id, with what is read.
 
+pub mod archive;
 pub mod customer;
 pub mod customers;
 pub mod fetch;
@@ -13,13 +14,15 @@ pub mod ledger;
 pub mod lines;
 mod numbers;
 pub mod outstanding;
+pub mod payments;
 pub mod pdf;
 pub mod read;
 pub mod record;
 
+pub use archive::{archive, unarchive};
 pub use customer::{Address, Contact, Customer};
 pub use filters::{CompanyFilter, Filters, FiltersRecord, UdfFilter};
-pub use ledger::{Entry, Ledger, LedgerSums, Payment};
+pub use ledger::{Entry, Ledger, LedgerSums, Payment, ToldPayment};
 pub use lines::load_lines;
 pub use outstanding::{Outstanding, OutstandingBasis, status_of};
 pub use read::{InvoiceFilter, clashing, list_invoices, load_invoice, stopped};

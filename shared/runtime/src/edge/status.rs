@@ -57,6 +57,12 @@ pub fn status(code: Code) -> StatusCode {
         | C::InvoiceNumberClash
         | C::CustomerNotSynced
         | C::InvoiceMissingUpstream
+        | C::PaymentConflict
+        | C::PaymentWritebackFailed
+        | C::PaymentDeleted
+        | C::LedgerFull
+        | C::InvoiceVoided
+        | C::PartialNotVisible
         | C::NeedsRelink
         | C::ConnectionPaused
         | C::Conflict
@@ -104,5 +110,6 @@ pub(super) fn retried_by_ourselves(code: Code) -> bool {
             | Code::PeriodAlreadyBilled
             | Code::WriteUnverified
             | Code::PdfUnavailable
+            | Code::PaymentWritebackFailed
     )
 }

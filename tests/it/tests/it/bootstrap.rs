@@ -217,6 +217,7 @@ async fn environment() -> BTreeMap<&'static str, String> {
         ("INVOICE_FETCH_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/invoice-fetch".to_owned()),
         ("INVOICE_PDF_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/invoice-pdf".to_owned()),
         ("PDF_BUCKET", "bucket-of-pdfs".to_owned()),
+        ("PAYMENTS_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/payments".to_owned()),
         ("REQUEST_TIMEOUT_MS", "60000".to_owned()),
     ])
 }

@@ -317,6 +317,23 @@ async fn decisions(trail: &mut Trail, line: &Line, start: &str, preview: &Value)
     trail.drain().await;
 }
 
+/// What is told of an invoice's payments, and archiving it.
+async fn payments(trail: &mut Trail) {
+    const C: &str = "/v1/connections/{cid}/invoices/{iid}";
+    let invoice = trail.world.synced_invoice("150.00").await;
+    let at = |rest: &str| format!("C/invoices/{invoice}{rest}");
+    let body = json!({"connection": trail.world.connection, "autotask_invoice_id": invoice, "amount": "100.00",
+        "paid_at": "2026-11-19T12:00:00Z", "payment_id": "pay-1"});
+    trail.leaves("POST /v1/payments", Role::Service, "/v1/payments", body, 1).await;
+    let credit = json!({"credit_id": "credit-1", "amount": "5.00"});
+    trail.leaves(&format!("POST {C}/credits"), Role::PartnerBilling, &at("/credits"), credit, 1).await;
+    let gone = format!("DELETE {C}/credits/{{credit_id}}");
+    trail.leaves(&gone, Role::PartnerBilling, &at("/credits/credit-1"), Value::Null, 1).await;
+    trail.leaves("DELETE /v1/payments/{pid}", Role::Service, "/v1/payments/pay-1", Value::Null, 1).await;
+    trail.leaves(&format!("POST {C}/archive"), Role::PartnerBilling, &at("/archive"), Value::Null, 1).await;
+    trail.leaves(&format!("POST {C}/unarchive"), Role::PartnerBilling, &at("/unarchive"), Value::Null, 1).await;
+}
+
 /// What a person does about invoices.
 async fn invoices(trail: &mut Trail) {
     const BILLING: Role = Role::PartnerBilling;
@@ -383,6 +400,7 @@ async fn every_change_leaves_one_row_of_the_audit_trail_and_its_repeat_none() {
     packages(&mut trail).await;
     runs(&mut trail, &lines).await;
     invoices(&mut trail).await;
+    payments(&mut trail).await;
     connection(&mut trail).await;
     let all: BTreeSet<String> = operations()
         .into_iter()
@@ -406,6 +424,12 @@ async fn a_change_of_an_outdated_version_changes_nothing_wherever_a_version_is_t
     world.api(Role::PartnerBilling).put(&package, json!({"excluded": true})).await.assert_status(200);
     let (billing, admin, service) = (Role::PartnerBilling, Role::PartnerAdmin, Role::Service);
     let profile = json!({"integration_vendor": "Other", "support_address": "other@vendor.example"});
+    let invoice = world.synced_invoice("150.00").await;
+    let told = json!({"connection": world.connection, "autotask_invoice_id": invoice, "amount": "100.00",
+        "paid_at": "2026-11-19T12:00:00Z", "payment_id": "pay-1"});
+    world.api(service).post("/v1/payments", told).await.assert_status(201);
+    let credits = format!("C/invoices/{invoice}/credits");
+    world.api(billing).post(&credits, json!({"credit_id": "k", "amount": "1"})).await.assert_status(201);
     for (role, method, path, body) in [
         (admin, "PATCH", "C/settings".to_owned(), json!({"overwrite_cost": true})),
         (admin, "POST", "C/pause".to_owned(), Value::Null),
@@ -425,6 +449,8 @@ async fn a_change_of_an_outdated_version_changes_nothing_wherever_a_version_is_t
         (service, "PUT", account.clone(), json!({"name": "Other", "packages": []})),
         (service, "DELETE", account.clone(), Value::Null),
         (Role::VendorAdmin, "PUT", "/v1/vendor/profile".to_owned(), profile),
+        (service, "DELETE", "/v1/payments/pay-1".to_owned(), Value::Null),
+        (billing, "DELETE", format!("{credits}/k"), Value::Null),
     ] {
         let reply = send(&api(role), method, &path, &body).await;
         assert_eq!(

@@ -27,6 +27,7 @@ mod one_machine_http;
 mod openapi;
 mod package_changes;
 mod packages;
+mod payments;
 mod rules;
 #[path = "runs/mod.rs"]
 mod runs_function;

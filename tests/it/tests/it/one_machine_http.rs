@@ -232,6 +232,12 @@ async fn the_demo_does_the_main_job_a_second_run_writes_nothing_and_packages_fol
     assert_eq!(number("autotask_calls"), 54, "the first act alone");
     // 12 by the initial sync, which finds the thirteenth, and one by the swap; both lines of the swap, there and back.
     assert_eq!(json["billing"], json!({"lines_created": 13, "changed": 2, "undone": 2}));
+    let invoices = &json["invoices"];
+    assert_eq!(
+        (&invoices["fetched"], &invoices["paid"], &invoices["second_fetch_writes"]),
+        (&json!(109), &json!(1), &json!(0))
+    );
+    assert!(invoices["pdfs"].as_u64() > Some(100) && invoices["lines"].as_u64() > Some(109), "{json}");
     assert!(said.contains("Juniper Yachts") && said.contains(" → "), "a person can read it:\n{said}");
     assert!(said.contains("initial_sync_not_ready") && said.contains("Phishing Simulation"), "{said}");
 }

@@ -164,7 +164,7 @@ fn functions_have_the_time_that_their_callers_give_them() {
             assert_eq!(timeout, DISPATCHER_TIMEOUT_S, "{id}");
         }
     }
-    assert_eq!(functions(&template).len(), api.len() + workers.len() + 3, "and three that rules start");
+    assert_eq!(functions(&template).len(), api.len() + workers.len() + 4, "and four that rules start");
 }
 
 #[test]
@@ -528,6 +528,7 @@ fn the_schedules_fire_the_jobs_that_the_dispatcher_knows() {
         ("seat-sync", "cron(15 * * * ? *)"),
         ("package-changes", "rate(15 minutes)"),
         ("sweep", "rate(5 minutes)"),
+        ("payments", "rate(5 minutes)"),
         ("probe", "cron(40 3 * * ? *)"),
         ("watch", "cron(20 2 * * ? *)"),
         ("health", "cron(5 * * * ? *)"),

@@ -31,3 +31,4 @@ pub use status::{SyncStatus, sync_status};
 pub use work::{FetchMessage, FetchRef};
 
 pub(super) use customers::told as told_of_customer;
+pub(crate) use upsert::told;

@@ -14,6 +14,7 @@ use crate::budget::{Mode, exhausted};
 use crate::change::Change;
 use crate::connections::{Connection, load_connection};
 use crate::invoices::customer::Customer;
+use crate::invoices::pdf;
 use crate::ports::{DELAY_MAX, Deadline, Ports, Read, StorageError};
 use crate::problem::{Code, Error, Result};
 use crate::records::{Collection, Key, Versioned, Write, load, load_all};
@@ -397,6 +398,8 @@ impl Work<'_> {
             change = change.replace(&progress, v)?;
         }
         change.commit(self.scope).await?;
+        // PDFs come by a queue of their own: those that are new, and those that are to be tried again.
+        pdf::ask(self.ports, self.scope, &fetch.partner, &fetch.connection).await?;
         let Counts { invoices_created, invoices_changed, calls, .. } = fetch.counts;
         tracing::info!(
             connection.id = %fetch.connection,

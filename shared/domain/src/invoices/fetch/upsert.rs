@@ -7,15 +7,15 @@ use super::record::Counts;
 use super::theirs::Header;
 use crate::change::Change;
 use crate::invoices::customer::Customer;
-use crate::invoices::ledger::Ledger;
 use crate::invoices::lines::{LineSet, drop_set, set_of, store_sets};
 use crate::invoices::outstanding::status_of;
+use crate::invoices::payments::{Nudge, in_step};
 use crate::invoices::record::{Check, Invoice, InvoiceStatus, LinesRef, OpenInvoice, PdfDue};
 use crate::invoices::{integrity, numbers};
 use crate::issues::{self, Subject};
 use crate::ports::{Read, StorageError};
 use crate::problem::{Code, Error, Result};
-use crate::records::{Collection, Expect, Key, Record, Versioned, WRITES_MAX, Write, load, load_all};
+use crate::records::{Collection, Expect, Key, Record, Versioned, WRITES_MAX, Write, load_all};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +23,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Records that an invoice takes without issues: itself, its marker, two numbers, its ledger's check, its PDF's due row,
 /// its event.
 const RECORDS_EACH: usize = 7;
+/// Records that it takes at most: with its write-back and four issues, each with an event.
+const RECORDS_MAX: usize = 20;
 /// How often an invoice that somebody else changes meanwhile is compared and written again.
 const TRIES: u32 = 5;
 
@@ -170,14 +172,9 @@ struct Plan {
     before: Option<Versioned<Invoice>>,
     after: Invoice,
     lines: Option<LineSet>,
-    /// What was looked up besides; absent: an invoice that is new is taken to have no ledger yet, and its number no
-    /// other holder. Where that is wrong, the transaction is refused, and looks.
-    looked: Option<Looked>,
-}
-
-/// What a new invoice may meet.
-struct Looked {
-    ledger: Option<Versioned<Ledger>>,
+    /// A new one that goes with others is taken to have no ledger yet, and its number no other holder. Where that is
+    /// wrong, the transaction is refused, and each goes alone, and looks.
+    looks: bool,
 }
 
 async fn write(
@@ -202,7 +199,7 @@ async fn write(
             continue;
         }
         numbers.extend([header.number.as_str(), was]);
-        let plan = plan(place, known, header, before.get(&header.id).cloned(), own, None);
+        let plan = plan(place, known, header, before.get(&header.id).cloned(), own, false);
         // Issues take room that one transaction may not have: such an invoice goes alone.
         if plan.has_issues() {
             later.push((*header, plan.lines));
@@ -210,8 +207,8 @@ async fn write(
             plans.push(plan);
         }
     }
-    match commit(place, &plans).await {
-        Ok(()) => counts.add(&done(&plans)),
+    match commit(place, &mut plans, &mut counts).await {
+        Ok(()) => {}
         Err(Error::Storage(StorageError::Conflict { .. })) => {
             let by_id: BTreeMap<i64, &Header> = headers.iter().map(|header| (header.id, *header)).collect();
             later.extend(plans.into_iter().filter_map(|plan| Some((*by_id.get(&plan.after.id)?, plan.lines))));
@@ -233,11 +230,10 @@ async fn alone(place: &Place<'_>, known: &Known, header: &Header, lines: Option<
             let read = lines::read(place, &BTreeSet::from([header.id]), false).await?.remove(&header.id);
             own = Some(set_of(read.unwrap_or_default())?);
         }
-        let ledger = Key::InvoiceLedger(place.partner().clone(), place.id().clone(), header.id);
-        let ledger = load::<Ledger>(&*place.ports.storage, place.scope, &ledger).await?;
-        let plan = [plan(place, known, header, before, own, Some(Looked { ledger }))];
-        match commit(place, &plan).await {
-            Ok(()) => return Ok(done(&plan)),
+        let mut plan = [plan(place, known, header, before, own, true)];
+        let mut counts = Counts::default();
+        match commit(place, &mut plan, &mut counts).await {
+            Ok(()) => return Ok(counts),
             Err(Error::Storage(StorageError::Conflict { .. })) => {}
             Err(error) => return Err(error),
         }
@@ -245,15 +241,9 @@ async fn alone(place: &Place<'_>, known: &Known, header: &Header, lines: Option<
     Err(StorageError::Conflict { at: 0, current: None }.into())
 }
 
-fn done(plans: &[Plan]) -> Counts {
-    let mut counts = Counts::default();
-    for plan in plans.iter().filter(|plan| plan.changes()) {
-        match plan.before {
-            None => counts.invoices_created += 1,
-            Some(_) => counts.invoices_changed += 1,
-        }
-    }
-    counts
+fn done(plan: &Plan) -> Counts {
+    let new = plan.before.is_none();
+    Counts { invoices_created: u32::from(new), invoices_changed: u32::from(!new), ..Counts::default() }
 }
 
 fn plan(
@@ -262,19 +252,14 @@ fn plan(
     header: &Header,
     before: Option<Versioned<Invoice>>,
     lines: Option<LineSet>,
-    looked: Option<Looked>,
+    looks: bool,
 ) -> Plan {
     let of = match (&lines, &before) {
         (Some(set), _) => set.of.clone(),
         (None, Some(before)) => before.lines.clone(),
         (None, None) => LinesRef::none(),
     };
-    let ledger = looked.as_ref().and_then(|looked| looked.ledger.as_ref());
-    let sums = match (&before, ledger) {
-        (Some(before), _) => before.ledger,
-        (None, Some(ledger)) => ledger.sums(),
-        (None, None) => crate::invoices::LedgerSums::default(),
-    };
+    let sums = before.as_ref().map(|before| before.ledger).unwrap_or_default();
     let now = place.ports.clock.now();
     let customer = known.get(header.company);
     let mut after = Invoice {
@@ -306,7 +291,7 @@ fn plan(
         changed_at: now,
     };
     after.status = status_of(&after);
-    Plan { before, after, lines, looked }
+    Plan { before, after, lines, looks }
 }
 
 impl Plan {
@@ -327,56 +312,76 @@ impl Plan {
     }
 }
 
-/// Lines first, then, in one transaction, everything that rests on them.
-async fn commit(place: &Place<'_>, plans: &[Plan]) -> Result<()> {
-    let plans: Vec<&Plan> = plans.iter().filter(|plan| plan.changes()).collect();
+/// Lines first, then, in one transaction, everything that rests on them; in several where one has no room. Adds what was
+/// done to the counts.
+async fn commit(place: &Place<'_>, plans: &mut [Plan], counts: &mut Counts) -> Result<()> {
+    let mut plans: Vec<&mut Plan> = plans.iter_mut().filter(|plan| plan.changes()).collect();
     let (partner, id) = (place.partner(), place.id());
-    let fresh = plans.iter().filter_map(|plan| Some((plan.after.id, plan.lines.as_ref()?)));
-    let fresh = fresh.filter(|(id, set)| {
-        let before = plans.iter().find(|plan| plan.after.id == *id).and_then(|plan| plan.before.as_ref());
-        before.is_none_or(|before| before.lines.set != set.of.set)
+    let fresh = plans.iter().filter_map(|plan| {
+        let set = plan.lines.as_ref()?;
+        let same = plan.before.as_ref().is_some_and(|before| before.lines.set == set.of.set);
+        (!same).then_some((plan.after.id, set))
     });
     store_sets(place.ports, place.scope, (partner, id), fresh).await?;
-    let mut change = Change::of_connection(place.ports, place.actor, partner, id);
-    for plan in &plans {
-        change = add(place, change, plan).await?;
+    let empty = || Change::of_connection(place.ports, place.actor, partner, id);
+    let (mut change, mut nudges, mut begun) = (empty(), Vec::new(), Counts::default());
+    for plan in &mut plans {
+        if change.len() + RECORDS_MAX > WRITES_MAX {
+            std::mem::replace(&mut change, empty()).commit(place.scope).await?;
+            counts.add(&std::mem::take(&mut begun));
+        }
+        let (longer, nudge) = add(place, change, plan).await?;
+        change = longer;
+        nudges.extend(nudge);
+        begun.add(&done(plan));
     }
     change.commit(place.scope).await?;
+    counts.add(&begun);
+    for nudge in nudges {
+        nudge.send(place.ports).await;
+    }
     for plan in &plans {
-        let before = plan.before.as_ref().filter(|before| before.lines.set != plan.after.lines.set);
-        if let Some(before) = before {
-            let of = (partner, id, before.id);
-            // What stays behind is never read.
-            if let Err(error) = drop_set(place.ports, place.scope, of, &before.lines).await {
-                tracing::warn!(invoice.id = before.id, error = %error, "lines that no invoice names any more stay behind");
-            }
-        }
+        drop_old_lines(place, plan).await;
     }
     Ok(())
 }
 
-async fn add<'a>(place: &Place<'a>, mut change: Change<'a>, plan: &Plan) -> Result<Change<'a>> {
-    let after = &plan.after;
-    let ledger = Key::InvoiceLedger(after.partner.clone(), after.connection.clone(), after.id);
-    let known = plan.looked.as_ref().and_then(|looked| looked.ledger.as_ref());
-    change = match (&plan.before, known) {
-        (Some(before), _) => change.replace(after, before.v)?,
+/// What stays behind is never read.
+async fn drop_old_lines(place: &Place<'_>, plan: &Plan) {
+    let Some(before) = plan.before.as_ref().filter(|before| before.lines.set != plan.after.lines.set) else { return };
+    let of = (place.partner(), place.id(), before.id);
+    if let Err(error) = drop_set(place.ports, place.scope, of, &before.lines).await {
+        tracing::warn!(invoice.id = before.id, error = %error, "lines that no invoice names any more stay behind");
+    }
+}
+
+async fn add<'a>(place: &Place<'a>, mut change: Change<'a>, plan: &mut Plan) -> Result<(Change<'a>, Option<Nudge>)> {
+    let mut nudge = None;
+    if plan.before.is_some() || plan.looks {
+        let (longer, sent) = in_step(change, place.ports, place.scope, &mut plan.after).await?;
+        (change, nudge) = (longer, Some(sent));
+    } else {
+        let ledger = Key::InvoiceLedger(place.partner().clone(), place.id().clone(), plan.after.id);
         // A payment that is told at this very moment must not be missed.
-        (None, Some(known)) => change.create(after)?.write(Write::check(ledger, Expect::Version(known.v))),
-        (None, None) => change.create(after)?.write(Write::check(ledger, Expect::Absent)),
+        change = change.write(Write::check(ledger, Expect::Absent));
+    }
+    let (after, plan) = (&plan.after, &*plan);
+    change = match &plan.before {
+        Some(before) => change.replace(after, before.v)?,
+        None => change.create(after)?,
     };
     let was = plan.before.as_ref().map(|before| before.status);
     if was != Some(after.status) && (was.is_some() || after.status == InvoiceStatus::Open) {
         change = change.write(OpenInvoice::fit(after)?);
     }
-    change = match (&plan.before, &plan.looked) {
-        (None, None) => numbers::first(change, after)?,
+    change = match (&plan.before, plan.looks) {
+        (None, false) => numbers::first(change, after)?,
         (before, _) => {
             let before = before.as_ref().map(|before| &before.value);
             numbers::move_over(place.ports, place.scope, change, before, after).await?
         }
     };
-    if asks_for_pdf(plan) {
+    if place.settings.pdf && asks_for_pdf(plan) {
         let now = place.ports.clock.now();
         let due = PdfDue {
             partner: after.partner.clone(),
@@ -389,7 +394,7 @@ async fn add<'a>(place: &Place<'a>, mut change: Change<'a>, plan: &Plan) -> Resu
     }
     change = issues_of(place, change, plan).await?;
     let (kind, data) = event(plan, place);
-    change.event(kind, data)
+    Ok((change.event(kind, data)?, nudge))
 }
 
 /// A PDF shows number, dates, lines and total.
@@ -460,6 +465,9 @@ pub(crate) fn told(
         "tax": after.tax,
         "outstanding": outstanding.amount,
         "outstanding_basis": outstanding.basis,
+        "overpaid": outstanding.overpaid,
+        "paid": after.ledger.paid,
+        "credited": after.ledger.credited,
         "paid_date": after.paid_on,
         "lines_match": after.check == Check::Matches,
     });
@@ -486,7 +494,11 @@ fn changed(before: &Invoice, after: &Invoice) -> Vec<&'static str> {
         ("paid_date", before.paid_on != after.paid_on),
         ("voided_date", before.voided_on != after.voided_on),
         ("lines", before.lines.set != after.lines.set),
+        ("paid", before.ledger.paid != after.ledger.paid),
+        ("credited", before.ledger.credited != after.ledger.credited),
         ("outstanding", before.outstanding().amount != after.outstanding().amount),
+        ("overpaid", before.outstanding().overpaid != after.outstanding().overpaid),
+        ("archived_at", before.archived_at != after.archived_at),
         ("status", before.status != after.status),
     ];
     differ.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
@@ -515,14 +527,19 @@ async fn mark_missing(place: &Place<'_>, id: i64) -> Result<bool> {
         let words = format!("Autotask returned invoice {} ({}) before and does not any more.", id, before.number);
         let marker = OpenInvoice { partner: after.partner.clone(), connection: after.connection.clone(), id };
         let data = told(&after, Some(&before.value), place.settings.invoice_reference);
-        let change = Change::of_connection(place.ports, place.actor, place.partner(), place.id())
+        let change = Change::of_connection(place.ports, place.actor, place.partner(), place.id());
+        let (change, nudge) = in_step(change, place.ports, place.scope, &mut after).await?;
+        let change = change
             .replace(&after, before.v)?
             .write(Write::delete(marker.key(), Expect::Any))
             .event("invoice.missing", data)?;
         let code = Code::InvoiceMissingUpstream;
         let change = issues::open(change, place.ports, place.scope, on, code, &words).await?;
         match change.commit(place.scope).await {
-            Ok(()) => return Ok(true),
+            Ok(()) => {
+                nudge.send(place.ports).await;
+                return Ok(true);
+            }
             Err(StorageError::Conflict { .. }) => {}
             Err(error) => return Err(error.into()),
         }

@@ -1,6 +1,6 @@
 //! The first import: everything, in as few calls as possible, once.
 
-use super::{calls, day, hour, imported, kept, tick, told, viewer, world};
+use super::{calls, day, given, hour, imported, kept, tick, told, viewer, world, world_without_pdfs};
 use domain::invoices::{Check, Customer, Invoice, InvoiceStatus};
 use domain::records::Collection;
 use jiff::SignedDuration;
@@ -41,13 +41,13 @@ async fn everything_that_autotask_shows_is_here_after_the_first_tick() {
 /// How many invoices the import is counted with: few in the suite, 5,000 with `INVOICES=5000`.
 #[expect(clippy::disallowed_methods, reason = "it makes the test longer, and nothing else")]
 fn many() -> usize {
-    std::env::var("INVOICES").ok().and_then(|text| text.parse().ok()).unwrap_or(1_200)
+    given("INVOICES", 1_050)
 }
 
 #[tokio::test]
 async fn an_import_takes_as_many_calls_as_pages_and_an_idle_hour_takes_three_and_writes_nothing() {
     let (invoices, lines) = (many(), many() * 8);
-    let world = world().await;
+    let world = world_without_pdfs().await;
     world.many_invoices(300, invoices, 8);
     tick(&world).await;
     let status = viewer(&world, "C/sync-status").await;

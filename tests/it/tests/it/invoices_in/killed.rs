@@ -1,7 +1,7 @@
 //! Killed at any request and taken up again, with schedules that fire twice and late: what is kept and what is told is
 //! what an undisturbed fetch keeps and tells.
 
-use super::{day, hour, kept, on, tick, told, viewer, world};
+use super::{day, given, hour, kept, on, tick, told, viewer, world_without_pdfs};
 use domain::invoices::Customer;
 use domain::records::Collection;
 use local::host::KillScope;
@@ -94,8 +94,9 @@ async fn story(kill_at: Option<u32>) -> (World, Left) {
 
 /// How many cut points are tried: some in the suite, all with `CUTS=all`.
 #[expect(clippy::disallowed_methods, reason = "it makes the test longer, and nothing else")]
+/// Every how-manieth request is a cut point: some in the suite, all with `CUT_EVERY=1`.
 fn step() -> usize {
-    if std::env::var("CUTS").is_ok_and(|text| text == "all") { 1 } else { 5 }
+    given("CUT_EVERY", 6).max(1)
 }
 
 #[tokio::test]
@@ -113,7 +114,7 @@ async fn a_fetch_that_is_killed_at_any_request_leaves_what_an_undisturbed_one_le
 
 #[tokio::test]
 async fn a_fetch_that_is_killed_goes_on_at_the_page_where_it_stopped() {
-    let world = world().await;
+    let world = world_without_pdfs().await;
     let made = world.many_invoices(1, 2_100, 1);
     // Companies, contacts; two pages of invoices and two of lines; the third page of invoices is the seventh request.
     world.kill.arm(7, KillScope::Background);

@@ -9,6 +9,7 @@ mod import;
 mod killed;
 mod open;
 mod resync;
+mod year;
 
 use domain::Role;
 use domain::invoices::Invoice;
@@ -24,6 +25,13 @@ pub(crate) async fn world() -> World {
     world
 }
 
+/// The same without PDFs, which have limits and tests of their own.
+pub(crate) async fn world_without_pdfs() -> World {
+    let world = world().await;
+    world.api(Role::PartnerAdmin).patch("C/settings", json!({"pdf": false})).await.assert_status(200);
+    world
+}
+
 /// Switches the feature on.
 pub(crate) async fn on(world: &World) {
     let admin = world.api(Role::PartnerAdmin);
@@ -32,10 +40,20 @@ pub(crate) async fn on(world: &World) {
     world.events.clear();
 }
 
+/// A number that the environment gives, for more than the suite's few.
+#[expect(clippy::disallowed_methods, reason = "it makes the test longer, and nothing else")]
+pub(crate) fn given(name: &str, default: usize) -> usize {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// The time of the world.
+pub(crate) fn now(world: &World) -> String {
+    world.ports().clock.now().to_string()
+}
+
 /// Fires the schedule now and works everything off.
 pub(crate) async fn tick(world: &World) {
-    let now = world.ports().clock.now().to_string();
-    world.tick("invoice-fetch", &now).await;
+    world.tick("invoice-fetch", &now(world)).await;
     world.drain().await;
 }
 

@@ -35,6 +35,7 @@ async fn a_new_connection_shows_every_setting_with_its_default() {
         ("renewal_notice_days", json!(30)),
         ("lookback_days", json!(7)),
         ("pdf", json!(true)),
+        ("payment_writeback", json!(true)),
         ("topologies", json!({"many_accounts_per_company": "off", "contract_per_package": false})),
     ] {
         assert_eq!(shown[key], default, "{key}");
@@ -111,7 +112,7 @@ async fn billing_decides_when_changes_count_and_not_who_must_agree() {
     let billing = world.api(Role::PartnerBilling);
     let own = json!({
         "effective_date": {"decrease": "next_period"}, "create_missing_lines": false, "renewal": "auto_remap",
-        "renewal_notice_days": 45, "initial_sync_gate": "all_packages", "guards": {"max_money": "10"},
+        "payment_writeback": false, "renewal_notice_days": 45, "initial_sync_gate": "all_packages", "guards": {"max_money": "10"},
     });
     assert_eq!(billing.patch("C/settings", own).await.expect(200)["renewal_notice_days"], 45);
     for beyond in [
