@@ -126,13 +126,13 @@ impl InvoiceView {
             from: invoice.from,
             to: invoice.to,
             currency: invoice.currency.clone(),
-            total: invoice.total,
-            tax: invoice.tax,
-            outstanding: outstanding.amount,
+            total: money(invoice.total),
+            tax: money(invoice.tax),
+            outstanding: money(outstanding.amount),
             outstanding_basis: outstanding.basis,
-            overpaid: outstanding.overpaid,
-            paid: invoice.ledger.paid,
-            credited: invoice.ledger.credited,
+            overpaid: money(outstanding.overpaid),
+            paid: money(invoice.ledger.paid),
+            credited: money(invoice.ledger.credited),
             paid_date: invoice.paid_on,
             voided_date: invoice.voided_on,
             missing_since: invoice.missing_since,
@@ -142,12 +142,21 @@ impl InvoiceView {
             lines_match: invoice.check == Check::Matches,
             lines_total: match invoice.check {
                 Check::Matches => None,
-                Check::Differs { lines, .. } => Some(lines),
+                Check::Differs { lines, .. } => Some(money(lines)),
             },
             changed_at: invoice.changed_at,
         }
     }
 }
+
+/// An amount with at least two decimals; more where Autotask has more.
+pub(crate) fn money(mut amount: Decimal) -> Decimal {
+    amount.rescale(amount.scale().max(MONEY_PLACES));
+    amount
+}
+
+/// Decimals of an amount: cents.
+const MONEY_PLACES: u32 = 2;
 
 /// A line of an invoice. Amounts are decimal texts in the invoice's currency.
 #[derive(Debug, Serialize, ToSchema)]
@@ -183,8 +192,8 @@ impl From<InvoiceLine> for LineView {
             description: line.description,
             quantity: line.quantity,
             rate: line.rate,
-            amount: line.amount,
-            tax: line.tax,
+            amount: money(line.amount),
+            tax: money(line.tax),
             date: line.date,
             kind: line.kind,
             contract_id: line.contract,

@@ -1,7 +1,7 @@
 //! The third act: invoices come in with their lines and PDFs, a payment goes back, and is taken back.
 
 use super::check::writes;
-use super::steps::{ADMIN, BILLING, Demo, SERVICE, Step};
+use super::steps::{ADMIN, BILLING, Demo, PARTNER, Step};
 use super::tables::{cell, table};
 use super::{DemoError, Invoices};
 use jiff::SignedDuration;
@@ -114,20 +114,17 @@ impl Demo<'_> {
 
     /// A client pays an invoice: Autotask gets the date. The payment is deleted: the date goes.
     async fn pay(&mut self, fetched: &[Value]) -> Step<usize> {
-        self.title("A client pays an invoice, and the payment is taken back");
+        self.title("A client pays an invoice, the vendor's core tells it, and later that it was taken back");
         let open = |invoice: &&Value| invoice["status"] == "open" && invoice["number_clash"] == false;
         let invoice = fetched.iter().find(open).ok_or(DemoError::Shape("the invoices"))?;
         let id = invoice["autotask_id"].as_i64().ok_or(DemoError::Shape("an invoice"))?;
-        let connection = self.connection.rsplit('/').next().unwrap_or_default().to_owned();
-        let body = json!({
-            "connection": connection, "autotask_invoice_id": id, "amount": invoice["outstanding"],
-            "paid_at": self.now().await?, "payment_id": PAYMENT,
+        let paid = json!({
+            "autotask_invoice_id": id, "amount": invoice["outstanding"], "paid_at": self.now().await?,
+            "payment_id": PAYMENT,
         });
-        self.http.call(SERVICE, "POST", "/v1/payments", Some(body)).await?;
-        self.drain().await?;
+        self.tell_core("payment.succeeded", paid).await?;
         let paid = self.standing("paid in full", id).await?;
-        self.http.call(SERVICE, "DELETE", &format!("/v1/payments/{PAYMENT}"), None).await?;
-        self.drain().await?;
+        self.tell_core("payment.deleted", json!({"payment_id": PAYMENT})).await?;
         let back = self.standing("payment deleted", id).await?;
         let rows = [paid.1.clone(), back.1.clone()].to_vec();
         self.say(table(["", "Invoice", "Status", "Outstanding", "Paid date in Autotask"], rows));
@@ -139,6 +136,17 @@ impl Demo<'_> {
         }
         self.wrong.push(format!("the payment did not go to Autotask and back: {:?}, then {:?}", paid.1, back.1));
         Ok(0)
+    }
+
+    /// The vendor's core tells it on the bus.
+    async fn tell_core(&mut self, kind: &str, data: Value) -> Step {
+        let connection = self.connection.rsplit('/').next().unwrap_or_default().to_owned();
+        let event = json!({"detail-type": kind, "source": "vendor.core", "detail": {
+            "version": "1", "id": format!("evt-{kind}"), "occurred_at": self.now().await?, "partner_id": PARTNER,
+            "connection_id": connection, "data": data,
+        }});
+        self.http.local("POST", "/_local/events", Some(event)).await?;
+        self.drain().await
     }
 
     /// An invoice as it stands here, and as a row of the table.

@@ -303,10 +303,12 @@ impl Plan {
         was_missing || differs(&self.after.check) || before.is_some_and(|before| differs(&before.check))
     }
 
-    /// Whether anything but the time differs.
+    /// Whether anything differs but the time, and the words for what is here already: a date of payment that we wrote
+    /// there ourselves is no news when it is read.
     fn changes(&self) -> bool {
         self.before.as_ref().is_none_or(|before| {
-            let same = Invoice { changed_at: before.changed_at, ..self.after.clone() };
+            let (changed_at, digest) = (before.changed_at, before.digest.clone());
+            let same = Invoice { changed_at, digest, ..self.after.clone() };
             same != before.value
         })
     }

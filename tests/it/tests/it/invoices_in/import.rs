@@ -23,12 +23,12 @@ async fn everything_that_autotask_shows_is_here_after_the_first_tick() {
         let found = page["items"].as_array().unwrap().iter().find(|item| item["autotask_id"] == id).unwrap();
         json!([found["status"], found["total"], found["outstanding"], found["outstanding_basis"], found["line_count"]])
     };
-    assert_eq!(short(first.id), json!(["open", "150", "150", "total", 2]));
-    assert_eq!(short(paid.id), json!(["paid", "10", "0", "autotask_paid_date", 1]));
-    assert_eq!(short(voided.id), json!(["voided", "2.5", "0", "voided", 1]));
+    assert_eq!(short(first.id), json!(["open", "150.00", "150.00", "total", 2]));
+    assert_eq!(short(paid.id), json!(["paid", "10.00", "0.00", "autotask_paid_date", 1]));
+    assert_eq!(short(voided.id), json!(["voided", "2.50", "0.00", "voided", 1]));
     let lines = viewer(&world, &format!("C/invoices/{}/lines", first.id)).await;
     let amounts: Vec<_> = lines["items"].as_array().unwrap().iter().map(|line| line["amount"].clone()).collect();
-    assert_eq!(amounts, [json!("117.5"), json!("32.5")]);
+    assert_eq!(amounts, [json!("117.50"), json!("32.50")]);
     let status = viewer(&world, "C/sync-status").await;
     assert_eq!(status["import"]["last_counts"]["invoices_created"], 3);
     assert!(status["checkpoint"].is_string(), "{status}");

@@ -34,7 +34,10 @@ async fn amount_due_date_and_a_deletion_follow_within_a_day() {
         ]
     );
     let shown = viewer(&world, &format!("C/invoices/{}", one.id)).await;
-    assert_eq!((&shown["total"], &shown["outstanding"], &shown["line_count"]), (&json!("50"), &json!("50"), &json!(2)));
+    assert_eq!(
+        (&shown["total"], &shown["outstanding"], &shown["line_count"]),
+        (&json!("50.00"), &json!("50.00"), &json!(2))
+    );
     let shown = viewer(&world, &format!("C/invoices/{}", two.id)).await;
     assert_eq!(shown["due_date"], "2027-01-31");
     let shown = viewer(&world, &format!("C/invoices/{}", gone.id)).await;

@@ -18,7 +18,7 @@ async fn an_edited_invoice_is_right_at_once_with_its_lines_and_told_once() {
     let done = billing.post(&path, json!({})).await.expect(200);
     assert_eq!(
         (&done["total"], &done["due_date"], &done["line_count"], &done["lines_match"]),
-        (&json!("50"), &json!("2027-01-31"), &json!(2), &json!(true))
+        (&json!("50.00"), &json!("2027-01-31"), &json!(2), &json!(true))
     );
     assert!(calls(&world).len() <= 4, "{:?}", calls(&world));
     assert_eq!(told(&world), [("invoice.updated".to_owned(), one.id)]);
@@ -37,7 +37,7 @@ async fn one_that_was_never_here_comes_and_one_of_an_unknown_customer_too() {
     let company = world.company("Northwind");
     let one = world.invoice(company, &[("Seats", 4, "2.50")]);
     let made = world.api(Role::PartnerBilling).post(&format!("C/invoices/{}/resync", one.id), json!({})).await;
-    assert_eq!((made.status, &made.json["total"]), (201, &json!("10")));
+    assert_eq!((made.status, &made.json["total"]), (201, &json!("10.00")));
     assert_eq!(viewer(&world, &format!("C/customers/{company}")).await["name"], "Northwind");
     assert_eq!(kept(&world).await.len(), 1);
 }
