@@ -9,7 +9,7 @@ pub(crate) fn invoice() -> Value {
         "currency": "EUR", "total": "150.00", "tax": "25.00", "outstanding": "100.00", "outstanding_basis": "ledger",
         "overpaid": "0", "paid": "50.00", "credited": "0", "paid_date": null, "voided_date": null,
         "missing_since": null, "stopped_by": null, "archived_at": null, "order_number": "", "line_count": 8, "lines_match": true,
-        "lines_total": null, "changed_at": "2026-11-02T10:15:07Z",
+        "lines_total": null, "notes": [], "changed_at": "2026-11-02T10:15:07Z",
     })
 }
 

@@ -6,10 +6,10 @@ use crate::{examples, foreign_cursor};
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use domain::ConnectionId;
 use domain::connections::read_settings;
 use domain::invoices::pdf::pdf_of;
 use domain::invoices::{self, InvoiceFilter, InvoiceStatus};
+use domain::{Code, ConnectionId, Error};
 use jiff::civil::Date;
 use runtime::edge::{ApiError, Caller, Paging, Params, PathParams, ProblemBody, READERS, etag};
 use runtime::{App, cursor};
@@ -109,6 +109,32 @@ pub(crate) async fn list_invoices(
     let flags = Flags::of(&app, &scope, of, found.iter().map(|invoice| &invoice.value)).await?;
     let items = found.iter().map(|invoice| InvoiceView::of(invoice, settings.invoice_reference, &flags)).collect();
     Ok(Json(InvoicesPage { items, next_cursor }))
+}
+
+/// Refused: invoices are edited in Autotask
+///
+/// Amounts and due dates follow Autotask; nothing of them is ever sent there. Payments and credits have routes of their
+/// own.
+#[utoipa::path(
+    patch,
+    path = "/v1/connections/{cid}/invoices/{iid}",
+    tag = "invoices",
+    params(("cid" = String, Path), ("iid" = i64, Path, description = "`Invoices.id`"), ("If-Match" = Option<String>, Header)),
+    responses(
+        (status = 404, description = "`not_found`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`platform_edit_not_sent`", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn edit_invoice(
+    State(app): State<App>,
+    caller: Caller,
+    PathParams((cid, iid)): PathParams<(ConnectionId, i64)>,
+) -> Result<(), ApiError> {
+    caller.require(READERS)?;
+    let (scope, partner) = (caller.scope()?, caller.partner()?);
+    let invoice = invoices::load_invoice(&app.ports, &scope, partner, &cid, iid).await?;
+    let words = format!("Invoice {} stays as Autotask has it.", invoice.number);
+    Err(Error::problem(Code::PlatformEditNotSent, words).into())
 }
 
 /// An invoice, with what is outstanding and how we know, and where its PDF stands

@@ -21,7 +21,7 @@ use utoipa_axum::routes;
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(invoices::list_invoices))
-        .routes(routes!(invoices::get_invoice))
+        .routes(routes!(invoices::get_invoice, invoices::edit_invoice))
         .routes(routes!(lines::list_lines))
         .routes(routes!(explain::explain_invoice))
         .routes(routes!(explain::resync_invoice))

@@ -1,8 +1,8 @@
 //! What is shown of an invoice.
 
 use domain::connections::settings::InvoiceReference;
-use domain::invoices::{self, Check, Invoice, InvoiceLine, OutstandingBasis};
-use domain::{ConnectionId, PartnerId, Scope};
+use domain::invoices::{self, Check, Invoice, InvoiceLine, InvoiceStatus, OutstandingBasis};
+use domain::{Code, ConnectionId, PartnerId, Scope};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use runtime::App;
@@ -86,6 +86,8 @@ pub(crate) struct InvoiceView {
     /// What lines and tax come to, where that is not the total.
     #[schema(value_type = Option<String>)]
     lines_total: Option<Decimal>,
+    /// What to know of it.
+    notes: Vec<Note>,
     /// When our copy last changed.
     #[schema(value_type = String, format = DateTime)]
     changed_at: Timestamp,
@@ -144,9 +146,42 @@ impl InvoiceView {
                 Check::Matches => None,
                 Check::Differs { lines, .. } => Some(money(lines)),
             },
+            notes: notes(invoice, flags.clashing.contains(&invoice.id)),
             changed_at: invoice.changed_at,
         }
     }
+}
+
+/// Something to know of an invoice.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Note {
+    /// `invoice_voided`, `invoice_missing_upstream`, `invoice_total_mismatch`, `invoice_number_clash`,
+    /// `partial_not_visible`.
+    #[schema(example = "partial_not_visible")]
+    code: &'static str,
+    /// What happened.
+    #[schema(example = "Part of the invoice is paid, as far as we were told.")]
+    title: &'static str,
+    /// What it means.
+    #[schema(example = "What is outstanding rests on our ledger.")]
+    effect: &'static str,
+    /// What to do.
+    #[schema(example = "Record by hand, as a credit, what was paid in part in Autotask.")]
+    action: &'static str,
+}
+
+fn notes(invoice: &Invoice, number_clash: bool) -> Vec<Note> {
+    let part_paid = invoice.status == InvoiceStatus::Open && invoice.ledger.entries > 0;
+    let all = [
+        (Code::InvoiceVoided, invoice.status == InvoiceStatus::Voided),
+        (Code::InvoiceMissingUpstream, invoice.status == InvoiceStatus::Missing),
+        (Code::InvoiceTotalMismatch, invoice.check != Check::Matches),
+        (Code::InvoiceNumberClash, number_clash),
+        (Code::PartialNotVisible, part_paid),
+    ];
+    let note =
+        |code: Code| Note { code: code.as_str(), title: code.title(), effect: code.effect(), action: code.action() };
+    all.into_iter().filter_map(|(code, holds)| holds.then(|| note(code))).collect()
 }
 
 /// An amount with at least two decimals; more where Autotask has more.

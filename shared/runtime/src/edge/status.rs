@@ -55,6 +55,7 @@ pub fn status(code: Code) -> StatusCode {
         | C::FeatureOff
         | C::InvoiceTotalMismatch
         | C::InvoiceNumberClash
+        | C::PlatformEditNotSent
         | C::CustomerNotSynced
         | C::InvoiceMissingUpstream
         | C::PaymentConflict

@@ -15,6 +15,8 @@ use testkit::{Api, Line, PACKAGE, Reply, SECRET, USERNAME, World};
 const MONTH: &str = "2026-11";
 /// Routes that change nothing of ours, although they are POSTs.
 const ASKS_ONLY: &[&str] = &["POST /v1/zones/discover", "POST /v1/connections/{cid}/filters/preview"];
+/// Routes that are there to say no.
+const REFUSES: &[&str] = &["PATCH /v1/connections/{cid}/invoices/{iid}"];
 /// Routes whose change belongs to no partner: it stands in the log instead, marked `audit`.
 const VENDORS_OWN: &[&str] = &["PUT /v1/vendor/profile", "PUT /v1/packages/{package}"];
 /// Puts that are ordered by something of their own: the newest `as_of` stays.
@@ -406,6 +408,7 @@ async fn every_change_leaves_one_row_of_the_audit_trail_and_its_repeat_none() {
         .into_iter()
         .filter(|(method, ..)| method != "GET")
         .map(|(method, path, _)| format!("{method} {path}"))
+        .filter(|route| !REFUSES.contains(&route.as_str()))
         .collect();
     let missing: Vec<_> = all.difference(&trail.called).collect();
     assert!(missing.is_empty(), "changes that this test does not make: {missing:?}");

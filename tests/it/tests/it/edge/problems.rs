@@ -59,6 +59,7 @@ const STATUSES: &[(u16, &[&str])] = &[
             "feature_off",
             "invoice_total_mismatch",
             "invoice_number_clash",
+            "platform_edit_not_sent",
             "customer_not_synced",
             "invoice_missing_upstream",
             "needs_relink",

@@ -108,14 +108,14 @@ async fn no_route_edits_an_invoice_and_nothing_of_all_this_writes_to_autotask() 
         admin.put(&path, json!({"due_date": "2027-01-01"})).await,
         admin.delete(&path).await,
     ] {
-        assert!([404, 405].contains(&reply.status), "{} {}", reply.status, reply.text);
+        assert!([404, 405, 409].contains(&reply.status), "{} {}", reply.status, reply.text);
     }
     for reply in [
         admin.post("C/invoices", json!({"company_id": company})).await,
         admin.post("C/customers", json!({"name": "New"})).await,
         admin.patch(&format!("C/customers/{company}"), json!({"name": "Other"})).await,
     ] {
-        assert!([404, 405].contains(&reply.status), "{} {}", reply.status, reply.text);
+        assert!([404, 405, 409].contains(&reply.status), "{} {}", reply.status, reply.text);
     }
     admin.post(&format!("{path}/resync"), json!({})).await.assert_status(200);
     admin.post(&format!("C/customers/{company}/archive"), json!({})).await.assert_status(200);

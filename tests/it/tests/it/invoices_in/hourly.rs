@@ -1,6 +1,7 @@
 //! What is new is here within the hour.
 
 use super::{calls, hour, imported, told, viewer, world};
+use domain::Role;
 use serde_json::json;
 
 #[tokio::test]
@@ -75,4 +76,22 @@ async fn two_invoices_of_one_number_are_both_here_and_flagged_until_one_is_renum
         let shown = viewer(&world, &format!("C/invoices/{id}")).await;
         assert_eq!(shown["number_clash"], json!(false), "{id}");
     }
+}
+
+#[tokio::test]
+async fn a_date_of_payment_that_we_wrote_there_ourselves_is_no_news_when_it_is_read() {
+    let world = world().await;
+    let company = world.company("Northwind");
+    let invoice = world.invoice(company, &[("Seats", 4, "2.50")]).id;
+    imported(&world).await;
+    let paid = json!({"connection": world.connection, "autotask_invoice_id": invoice, "amount": "10.00",
+        "paid_at": "2026-11-20T10:00:00Z", "payment_id": "pay-1"});
+    world.api(Role::Service).post("/v1/payments", paid).await.assert_status(201);
+    world.drain().await;
+    assert!(world.paid_there(invoice).is_some());
+    assert_eq!(told(&world), [("invoice.paid".to_owned(), invoice)]);
+    world.events.clear();
+    hour(&world).await;
+    assert_eq!(told(&world), []);
+    assert_eq!(viewer(&world, &format!("C/invoices/{invoice}")).await["status"], "paid");
 }

@@ -7,6 +7,7 @@ mod filters;
 mod hourly;
 mod import;
 mod killed;
+mod notes;
 mod open;
 mod resync;
 mod year;
