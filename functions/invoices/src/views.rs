@@ -181,7 +181,7 @@ fn notes(invoice: &Invoice, number_clash: bool) -> Vec<Note> {
     ];
     let note =
         |code: Code| Note { code: code.as_str(), title: code.title(), effect: code.effect(), action: code.action() };
-    all.into_iter().filter_map(|(code, holds)| holds.then(|| note(code))).collect()
+    all.into_iter().filter(|(_, holds)| *holds).map(|(code, _)| note(code)).collect()
 }
 
 /// An amount with at least two decimals; more where Autotask has more.

@@ -62,10 +62,11 @@ fn import(heap: &PeakAlloc, invoices: u32) -> Result<(usize, u32), Box<dyn std::
 
 fn ports(autotask: Arc<MadeUp>) -> Result<Ports, Box<dyn std::error::Error>> {
     let transport: Arc<dyn Transport> = autotask;
-    let silent = Arc::new(Silent::default());
+    let silent = Arc::new(Silent);
     Ok(Ports {
         storage: Arc::new(Store::connected()),
         secrets: silent.clone(),
+        blobs: silent.clone(),
         queue: silent.clone(),
         events: silent.clone(),
         clock: silent.clone(),

@@ -1,6 +1,8 @@
 //! Ports that keep nothing but what a fetch reads again: a store that forgets invoices measures the fetch, not itself.
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use domain::blobs::{BlobError, BlobKey, BlobLabel, Blobs};
 use domain::ports::{
     Clock, Events, EventsError, Ids, Listing, OutEvent, PageRequest, Queue, QueueError, QueueName, Read, SecretName,
     SecretVersion, Secrets, SecretsError, Storage, StorageError,
@@ -13,6 +15,7 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use url::Url;
 use uuid::Uuid;
 
 const NOW: i64 = 1_795_000_000;
@@ -110,6 +113,22 @@ impl Secrets for Silent {
     }
     async fn list(&self) -> Result<Vec<(SecretName, Timestamp)>, SecretsError> {
         Ok(Vec::new())
+    }
+}
+
+#[async_trait]
+impl Blobs for Silent {
+    async fn put(&self, _: &Scope, _: &BlobKey, _: Bytes, _: &BlobLabel) -> Result<(), BlobError> {
+        Ok(())
+    }
+    async fn get(&self, _: &Scope, _: &BlobKey) -> Result<Bytes, BlobError> {
+        Err(BlobError::Missing)
+    }
+    async fn delete(&self, _: &Scope, _: &BlobKey) -> Result<(), BlobError> {
+        Ok(())
+    }
+    async fn link(&self, _: &Scope, _: &BlobKey, _: Duration) -> Result<Option<Url>, BlobError> {
+        Ok(None)
     }
 }
 

@@ -39,7 +39,6 @@ async fn everything_that_autotask_shows_is_here_after_the_first_tick() {
 }
 
 /// How many invoices the import is counted with: few in the suite, 5,000 with `INVOICES=5000`.
-#[expect(clippy::disallowed_methods, reason = "it makes the test longer, and nothing else")]
 fn many() -> usize {
     given("INVOICES", 1_050)
 }

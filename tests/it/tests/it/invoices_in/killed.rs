@@ -93,7 +93,6 @@ async fn story(kill_at: Option<u32>) -> (World, Left) {
 }
 
 /// How many cut points are tried: some in the suite, all with `CUTS=all`.
-#[expect(clippy::disallowed_methods, reason = "it makes the test longer, and nothing else")]
 /// Every how-manieth request is a cut point: some in the suite, all with `CUT_EVERY=1`.
 fn step() -> usize {
     given("CUT_EVERY", 6).max(1)
