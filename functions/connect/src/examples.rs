@@ -94,6 +94,7 @@ pub(crate) fn vendor_profile() -> Value {
     json!({
         "integration_vendor": "Example - Security Training", "integration_code_set": true,
         "support_address": "support@vendor.example", "saas_billing_code": "Software as a Service", "guide_notes": [],
+        "manual_limits": {"fetch_new_minutes": 60, "fetch_unpaid_minutes": 720},
     })
 }
 
@@ -109,6 +110,10 @@ pub(crate) fn guide() -> Value {
         }],
         "fields": [{
             "field": "Username (Key)", "value": "", "how": "Press Generate Key and copy the result.", "copy": false,
+        }],
+        "form": [{
+            "name": "username", "label": "Username (Key)", "required": true,
+            "how": "The generated key, not somebody's own login.",
         }],
         "matrix": [{
             "module": "Contracts", "object": "Contract Services", "view": true, "add": true, "edit": true,

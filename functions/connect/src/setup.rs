@@ -54,6 +54,21 @@ pub(crate) struct GuideFieldView {
     copy: bool,
 }
 
+/// A field of our own connect form.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FormFieldView {
+    /// Its name in `POST /v1/connections`.
+    #[schema(example = "username")]
+    name: &'static str,
+    /// Its label.
+    #[schema(example = "Username (Key)")]
+    label: &'static str,
+    /// Whether it must be filled.
+    required: bool,
+    /// What to enter.
+    how: &'static str,
+}
+
 /// A row of the permission matrix.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MatrixView {
@@ -106,6 +121,8 @@ pub(crate) struct GuideView {
     steps: Vec<GuideStepView>,
     /// The API user's form.
     fields: Vec<GuideFieldView>,
+    /// Our own connect form, in order.
+    form: Vec<FormFieldView>,
     /// What the security level must allow, and nothing more.
     matrix: Vec<MatrixView>,
     /// What this never does.
@@ -135,6 +152,12 @@ impl From<Guide> for GuideView {
         };
         let field =
             |f: connections::GuideField| GuideFieldView { field: f.field, value: f.value, how: f.how, copy: f.copy };
+        let form = |f: connections::FormField| FormFieldView {
+            name: f.name,
+            label: f.label,
+            required: f.required,
+            how: f.how,
+        };
         let never = |n: connections::Never| NeverView { id: n.id, text: n.text, supported: false, planned: n.planned };
         Self {
             profile: of.profile,
@@ -144,6 +167,7 @@ impl From<Guide> for GuideView {
             security_level: of.security_level,
             security_note: of.security_note,
             steps: of.steps.into_iter().enumerate().map(step).collect(),
+            form: of.form.into_iter().map(form).collect(),
             fields: of.fields.into_iter().map(field).collect(),
             matrix: of.matrix.into_iter().map(row).collect(),
             never: of.never.into_iter().map(never).collect(),

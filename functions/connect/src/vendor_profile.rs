@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use domain::records::Versioned;
-use domain::vendor::{self, ProfileInput, VendorProfile};
+use domain::vendor::{self, ManualLimits, ProfileInput, VendorProfile};
 use domain::{Error, Role};
 use http::StatusCode;
 use runtime::App;
@@ -35,6 +35,33 @@ pub(crate) struct VendorProfileBody {
     /// Further words for the setup guide, one paragraph each.
     #[serde(default)]
     guide_notes: Vec<String>,
+    /// How often partners may fetch invoices by hand; left out: once an hour and once in 12 hours.
+    #[serde(default)]
+    manual_limits: ManualLimitsBody,
+}
+
+/// Minutes between two presses of a button, 5 to 10080 (a week).
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ManualLimitsBody {
+    /// *Fetch New Data*.
+    #[schema(default = 60, example = 60)]
+    fetch_new_minutes: i64,
+    /// *Fetch Unpaid Invoices*.
+    #[schema(default = 720, example = 720)]
+    fetch_unpaid_minutes: i64,
+}
+
+impl Default for ManualLimitsBody {
+    fn default() -> Self {
+        ManualLimits::default().into()
+    }
+}
+
+impl From<ManualLimits> for ManualLimitsBody {
+    fn from(of: ManualLimits) -> Self {
+        Self { fetch_new_minutes: of.fetch_new_minutes, fetch_unpaid_minutes: of.fetch_unpaid_minutes }
+    }
 }
 
 fn saas() -> String {
@@ -50,6 +77,7 @@ pub(crate) struct VendorProfileView {
     support_address: String,
     saas_billing_code: String,
     guide_notes: Vec<String>,
+    manual_limits: ManualLimitsBody,
 }
 
 fn view(of: VendorProfile) -> VendorProfileView {
@@ -59,6 +87,7 @@ fn view(of: VendorProfile) -> VendorProfileView {
         support_address: of.support_address,
         saas_billing_code: of.saas_billing_code,
         guide_notes: of.guide_notes,
+        manual_limits: of.manual_limits.into(),
     }
 }
 
@@ -68,7 +97,7 @@ fn view(of: VendorProfile) -> VendorProfileView {
     path = "/v1/vendor/profile",
     tag = "vendor",
     responses(
-        (status = 200, description = "With `ETag`; never the code", body = VendorProfileView, example = json!({"integration_vendor": "Example - Security Training", "integration_code_set": true, "support_address": "support@vendor.example", "saas_billing_code": "Software as a Service", "guide_notes": []})),
+        (status = 200, description = "With `ETag`; never the code", body = VendorProfileView, example = json!({"integration_vendor": "Example - Security Training", "integration_code_set": true, "support_address": "support@vendor.example", "saas_billing_code": "Software as a Service", "guide_notes": [], "manual_limits": {"fetch_new_minutes": 60, "fetch_unpaid_minutes": 720}})),
         (status = 403, description = "`forbidden_role`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`: not set yet", body = ProblemBody, content_type = "application/problem+json"),
     )
@@ -110,6 +139,10 @@ pub(crate) async fn put_vendor_profile(
         support_address: body.support_address,
         saas_billing_code: body.saas_billing_code,
         guide_notes: body.guide_notes,
+        manual_limits: ManualLimits {
+            fetch_new_minutes: body.manual_limits.fetch_new_minutes,
+            fetch_unpaid_minutes: body.manual_limits.fetch_unpaid_minutes,
+        },
     };
     let scope = caller.system_scope()?;
     let done = vendor::put_profile(&app.ports, &scope, caller.actor(), version, input).await?;

@@ -151,7 +151,9 @@ fn kind_view(status: &SyncStatus, kind: FetchKind, now: Timestamp) -> KindView {
             .and_then(|last| last.problem.as_ref())
             .map(|(code, words)| format!("{}: {words}", code.as_str())),
         next_at: due.filter(|_| its_turn),
-        next_manual_at: (kind != FetchKind::Import).then(|| fetch::next_allowed(&status.progress, kind, now)).flatten(),
+        next_manual_at: (kind != FetchKind::Import)
+            .then(|| fetch::next_allowed(&status.progress, kind, status.limits, now))
+            .flatten(),
     }
 }
 
@@ -201,7 +203,7 @@ pub(crate) async fn get_sync_status(
 
 /// Fetch New Data: invoices and customers that are new, paid, voided or changed
 ///
-/// Once an hour. Autotask keeps no time of an invoice's change: of what is only edited this sees what was made in the
+/// Once an hour, unless the vendor has set another time. Autotask keeps no time of an invoice's change: of what is only edited this sees what was made in the
 /// last days (`lookback_days`); the rest is found daily, or by *Fetch Unpaid Invoices*.
 #[utoipa::path(
     post,
@@ -226,7 +228,7 @@ pub(crate) async fn fetch_new(
 
 /// Fetch Unpaid Invoices: everything that is open here or in Autotask, at once instead of daily
 ///
-/// Once in 12 hours. Amount, due date, payment and voiding of each are corrected to Autotask's.
+/// Once in 12 hours, unless the vendor has set another time. Amount, due date, payment and voiding of each are corrected to Autotask's.
 #[utoipa::path(
     post,
     path = "/v1/connections/{cid}/sync/fetch-unpaid",

@@ -106,6 +106,8 @@ pub enum Key {
     Customer(PartnerId, ConnectionId, i64),
     /// Which invoices and customers a partner wants.
     InvoiceFilters(PartnerId, ConnectionId),
+    /// The currencies of a connection's Autotask.
+    Currencies(PartnerId, ConnectionId),
     /// How far the fetching of invoices has come.
     FetchState(PartnerId, ConnectionId),
     /// One fetch of invoices.
@@ -170,6 +172,7 @@ impl Key {
             | Key::PdfWork(p, _)
             | Key::Customer(p, ..)
             | Key::InvoiceFilters(p, _)
+            | Key::Currencies(p, _)
             | Key::FetchState(p, _)
             | Key::Fetch(p, ..)
             | Key::Issue(p, ..)

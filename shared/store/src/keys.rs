@@ -123,6 +123,7 @@ pub fn address(key: &Key) -> Address {
         Key::Payment(p, payment) => (under_partner(p, &format!("payment#{payment}")), "payment".to_owned()),
         Key::Customer(p, c, id) => (under_connection(p, c, "customers"), number(*id)),
         Key::InvoiceFilters(p, c) => (of_connection(p, c), "invoice-filters".to_owned()),
+        Key::Currencies(p, c) => (of_connection(p, c), "currencies".to_owned()),
         Key::FetchState(p, c) => (of_connection(p, c), "fetch-state".to_owned()),
         Key::Fetch(p, c, fetch) => (under_connection(p, c, "fetches"), fetch.to_string()),
         Key::Issue(p, c, subject, code) => {

@@ -371,6 +371,8 @@ fn furnish(tenant: &mut Tenant, username: &str) -> i64 {
     let own = json!({
         "id": 0, "companyName": "Our own company", "companyType": 1, "phone": "555-0100", "ownerResourceID": owner,
     });
+    let currency = json!({"name": "USD", "description": "US dollar", "isInternalCurrency": true});
+    insert(tenant, catalogue().known("Currencies"), &currency).unwrap_or_default();
     // The row is ours and complete: it cannot be refused.
     insert(tenant, catalogue().known("Companies"), &own).unwrap_or_default();
     api_user

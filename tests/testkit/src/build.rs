@@ -161,6 +161,7 @@ async fn vendor(world: &World, integration_code: &str) {
         support_address: SUPPORT.to_owned(),
         saas_billing_code: SAAS.to_owned(),
         guide_notes: Vec::new(),
+        manual_limits: domain::vendor::ManualLimits::default(),
     };
     world.put(&profile).await;
 }

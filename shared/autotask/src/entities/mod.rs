@@ -11,6 +11,7 @@ mod contact;
 mod contract;
 mod contract_service;
 mod contract_service_bundle;
+mod currency;
 mod invoice;
 mod invoice_pdf;
 mod product;
@@ -28,6 +29,7 @@ pub use contract_service_bundle::{
     ContractServiceBundle, ContractServiceBundleAdjustment, ContractServiceBundlePatch, ContractServiceBundleUnit,
     NewContractServiceBundle,
 };
+pub use currency::Currency;
 pub use invoice::{Invoice, InvoicePatch, InvoiceReplacement};
 pub use invoice_pdf::{INVOICE_PDF_MAX, InvoicePdf};
 pub use product::{Product, ProductPatch};

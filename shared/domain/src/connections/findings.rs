@@ -4,6 +4,7 @@ use super::record::{Connection, FeatureState, Permission};
 use super::{FEATURES, matrix};
 use crate::actor::Scope;
 use crate::change::Change;
+use crate::invoices::FEATURE;
 use crate::issues::{self, Subject};
 use crate::ports::Ports;
 use crate::problem::{Code, Result};
@@ -75,6 +76,18 @@ pub(super) struct AccessOf {
     pub(super) adjustments: Access,
     pub(super) services: Access,
     pub(super) billing_codes: Access,
+    pub(super) invoices: Access,
+    pub(super) billing_items: Access,
+}
+
+/// Objects of which only the invoice import reads rows.
+const OF_INVOICES: &[&str] = &["Invoices", "Billing Items"];
+/// Objects of which only billing reads rows.
+const OF_BILLING: &[&str] = &["Contracts", "Contract Services", "Services"];
+
+/// Whether a connection with these features bills: all of them do that but the invoice import.
+pub(super) fn bills(features: &[String]) -> bool {
+    features.is_empty() || features.iter().any(|feature| feature != FEATURE)
 }
 
 impl AccessOf {
@@ -85,6 +98,8 @@ impl AccessOf {
             ("Contracts", self.contracts),
             ("Contract Services", self.contract_services),
             ("Services", self.services),
+            ("Invoices", self.invoices),
+            ("Billing Items", self.billing_items),
         ]
         .into_iter()
         .filter(|(_, access)| access.view == Grant::Restricted)
@@ -155,17 +170,25 @@ impl Findings {
         if let Some(lacking) = self.lacking(features) {
             warnings.push(warning(Code::PermissionMissing, lacking));
         }
-        if self.costs_readable == Some(false) {
+        let bills = bills(features);
+        if bills && self.costs_readable == Some(false) {
             warnings.push(warning(Code::CostNotReadable, Code::CostNotReadable.title().to_owned()));
         }
-        if self.billing_code_present == Some(false) {
+        if bills && self.billing_code_present == Some(false) {
             warnings.push(warning(Code::BillingCodeMissing, self.billing_code_words()));
         }
-        if !self.restricted.is_empty() {
+        let invoices = features.iter().any(|feature| feature == FEATURE);
+        let matters = |object: &&&str| match **object {
+            object if OF_INVOICES.contains(&object) => invoices,
+            object if OF_BILLING.contains(&object) => bills,
+            _ => true,
+        };
+        let restricted: Vec<&str> = self.restricted.iter().filter(matters).copied().collect();
+        if !restricted.is_empty() {
             warnings.push(Warning {
                 code: "view_restricted",
-                detail: format!("The API user sees only some of: {}.", self.restricted.join(", ")),
-                action: "Grant View of all, or what it cannot see cannot be mapped or billed.".to_owned(),
+                detail: format!("The API user sees only some of: {}.", restricted.join(", ")),
+                action: "Grant View of all, or what it cannot see cannot be mapped, billed or fetched.".to_owned(),
             });
         }
         warnings
@@ -173,7 +196,8 @@ impl Findings {
 
     /// Missing rights of the features that are on, and of mapping, in one sentence.
     fn lacking(&self, features: &[String]) -> Option<String> {
-        let wanted = |p: &&Permission| p.feature == "mapping" || features.contains(&p.feature);
+        let mapping = bills(features);
+        let wanted = |p: &&Permission| (mapping && p.feature == "mapping") || features.contains(&p.feature);
         let lacking: Vec<String> = self
             .permissions
             .iter()
@@ -211,6 +235,9 @@ impl Findings {
             None => issues::resolve(change, ports, scope, on, Code::PermissionMissing).await?,
         };
         match self.billing_code_present {
+            Some(false) if !bills(&connection.features) => {
+                issues::resolve(change, ports, scope, on, Code::BillingCodeMissing).await
+            }
             Some(false) => {
                 let words = self.billing_code_words();
                 issues::open(change, ports, scope, on, Code::BillingCodeMissing, &words).await

@@ -2,7 +2,7 @@
 //! permission matrix, and what the integration never does. A portal renders it; the probe checks it.
 
 use super::billing_codes::steps as billing_code_steps;
-use super::matrix::{MATRIX, MatrixRow};
+use super::matrix::{INVOICE_MATRIX, MATRIX, MatrixRow};
 use crate::vendor::VendorProfile;
 
 /// One step, in order.
@@ -44,6 +44,19 @@ pub struct Never {
     pub planned: bool,
 }
 
+/// One field of our own connect form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FormField {
+    /// Its name in the request.
+    pub name: &'static str,
+    /// Its label.
+    pub label: &'static str,
+    /// Whether it must be filled.
+    pub required: bool,
+    /// What to enter.
+    pub how: &'static str,
+}
+
 /// The guide for one profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guide {
@@ -51,6 +64,8 @@ pub struct Guide {
     pub profile: &'static str,
     /// Whether this version does the profile's job.
     pub available: bool,
+    /// Our own connect form, in order.
+    pub form: Vec<FormField>,
     /// The vendor's name in Autotask's list.
     pub integration_vendor: String,
     /// The vendor's support address.
@@ -78,6 +93,8 @@ const DEDICATED_NOTE: &str = "Recommended, not required: copy the level \"API Us
     rights of the matrix, and use it for this integration alone. It limits what the integration can see.";
 const SYSTEM_NOTE: &str = "Use an API User (system) level, not one of the regular Account Manager or Service Desk \
     levels. A copy with only the rights of the matrix is recommended, not required.";
+const LINE_OF_BUSINESS: &str = "Where lines of business are used, add the API user to those that your invoices belong to: \
+    one outside an invoice's line of business does not see it.";
 const COSTLESS_NOTE: &str = "Invoices need no costs, so the level that cannot read them is enough.";
 
 /// The guide of a profile; none where there is no such profile. Pure.
@@ -93,12 +110,13 @@ pub fn guide(profile: &str, vendor: Option<&VendorProfile>) -> Option<Guide> {
     };
     Some(Guide {
         profile,
-        available: profile == "seat_count",
+        available: true,
+        form: form(profile),
         steps: steps(profile, &vendor_name, security_level, billing_code),
         fields: fields(&vendor_name, security_level),
         security_level,
         security_note,
-        matrix: if profile == "invoices" { Vec::new() } else { MATRIX.to_vec() },
+        matrix: if profile == "invoices" { INVOICE_MATRIX.to_vec() } else { MATRIX.to_vec() },
         never: never(profile),
         notes: vendor.map(|v| v.guide_notes.clone()).unwrap_or_default(),
         support: vendor.map(|v| v.support_address.clone()).unwrap_or_default(),
@@ -135,6 +153,7 @@ fn steps(profile: &str, vendor: &str, level: &str, billing_code: &str) -> Vec<Gu
     });
     steps.push(GuideStep {
         value: Some(level.to_owned()),
+        warning: (profile == "invoices").then(|| LINE_OF_BUSINESS.to_owned()),
         ..step("security_level", "New API User > General", "Choose the security level.")
     });
     steps.push(GuideStep {
@@ -154,12 +173,55 @@ fn steps(profile: &str, vendor: &str, level: &str, billing_code: &str) -> Vec<Gu
             "See that each client has a recurring service contract with a line for the vendor's service.",
         ));
     }
-    steps.push(step(
-        "connect",
-        "Integrations > Autotask > Connect",
-        "Enter the username (key) and the password (secret), and press Save & Connect.",
-    ));
+    let enter = match profile {
+        "invoices" => {
+            "Enter the e-mail address, the username (key) and the password (secret), choose Invoice Number or Autotask ID, \
+             set filters if not everything is to be fetched, and press Save & Connect."
+        }
+        _ => "Enter the username (key) and the password (secret), and press Save & Connect.",
+    };
+    steps.push(step("connect", "Integrations > Autotask > Connect", enter));
     steps
+}
+
+/// Our own form: what a person enters here after all that.
+fn form(profile: &str) -> Vec<FormField> {
+    let username = FormField {
+        name: "username",
+        label: "Username (Key)",
+        required: true,
+        how: "The generated key, not somebody's own login.",
+    };
+    let secret = FormField {
+        name: "secret",
+        label: "Password (Secret)",
+        required: true,
+        how: "The generated secret; it is never shown again.",
+    };
+    if profile != "invoices" {
+        return vec![username, secret];
+    }
+    let email = FormField {
+        name: "email",
+        label: "E-mail address of the Autotask account",
+        required: false,
+        how: "Who is told when something is wrong; it is no credential.",
+    };
+    let reference = FormField {
+        name: "invoice_reference",
+        label: "Invoice Number or Autotask ID",
+        required: false,
+        how: "By what invoices are named outside Autotask: `invoice_number` (default) or `autotask_id`. Numbers may clash, \
+              ids do not.",
+    };
+    let filters = FormField {
+        name: "filters",
+        label: "Filters",
+        required: false,
+        how: "Which invoices and customers are fetched; none: everything. They can be changed later without connecting \
+              again.",
+    };
+    vec![email, username, secret, reference, filters]
 }
 
 fn billing_code_step(name: &str) -> GuideStep {
@@ -229,6 +291,7 @@ mod tests {
             support_address: "support@vendor.example".to_owned(),
             saas_billing_code: "Software as a Service".to_owned(),
             guide_notes: Vec::new(),
+            manual_limits: crate::vendor::ManualLimits::default(),
         }
     }
 

@@ -72,11 +72,36 @@ pub const MATRIX: &[MatrixRow] = &[
     },
 ];
 
+/// The level that invoices need: no costs, no contracts.
+pub const INVOICE_MATRIX: &[MatrixRow] = &[
+    MatrixRow { module: "CRM", object: "Companies", rights: &[Right::View], why: "Invoices go to companies." },
+    MatrixRow {
+        module: "CRM",
+        object: "Contacts",
+        rights: &[Right::View],
+        why: "A customer's people get its invoices; filters may look at a field of theirs.",
+    },
+    MatrixRow {
+        module: "Contracts",
+        object: "Invoices",
+        rights: &[Right::View, Right::Edit],
+        why: "Invoices are read; the date of payment is written back, and nothing else.",
+    },
+    MatrixRow {
+        module: "Contracts",
+        object: "Billing Items",
+        rights: &[Right::View],
+        why: "They are the lines of invoices.",
+    },
+];
+
 const COMPANIES: &str = "CRM › Companies";
 const CONTACTS: &str = "CRM › Contacts";
 const CONTRACTS: &str = "Contracts › Contracts";
 const LINES: &str = "Contracts › Contract Services";
 const SERVICES: &str = "Products › Products and Services";
+const INVOICES: &str = "Contracts › Invoices";
+const BILLING_ITEMS: &str = "Contracts › Billing Items";
 const BILLING_CODES: &str = "Finance › Billing Codes";
 /// What stands for readable costs, which are no row of the matrix but a property of the level.
 const COSTS: &str = "Contracts › Costs › View";
@@ -140,6 +165,17 @@ const FEATURE_NEEDS: &[FeatureNeeds] = &[
         costs: false,
     },
     FeatureNeeds {
+        feature: "invoices",
+        reads: &[
+            need(|of| &of.companies, Right::View, COMPANIES),
+            need(|of| &of.contacts, Right::View, CONTACTS),
+            need(|of| &of.invoices, Right::View, INVOICES),
+            need(|of| &of.billing_items, Right::View, BILLING_ITEMS),
+        ],
+        writes: &[need(|of| &of.invoices, Right::Edit, INVOICES)],
+        costs: false,
+    },
+    FeatureNeeds {
         feature: "billing_code_check",
         reads: &[need(|of| &of.billing_codes, Right::View, BILLING_CODES)],
         writes: &[],
@@ -193,6 +229,8 @@ mod tests {
             adjustments: access,
             services: access,
             billing_codes: access,
+            invoices: access,
+            billing_items: access,
         }
     }
 
@@ -220,6 +258,15 @@ mod tests {
         assert_eq!(state(&blind, "mapping"), (FeatureState::Missing, vec!["CRM › Contacts › View".to_owned()]));
         assert_eq!(state(&blind, "seat_sync").0, FeatureState::Ready);
 
+        let unpaid = judge(&AccessOf { invoices: view, ..all() }, Some(false));
+        let edit = vec!["Contracts › Invoices › Edit".to_owned()];
+        assert_eq!(state(&unpaid, "invoices"), (FeatureState::ReadOnly, edit));
+        let nothing = judge(&AccessOf { billing_items: none, ..all() }, None);
+        assert_eq!(state(&nothing, "invoices").0, FeatureState::Missing);
+        // What billing needs, invoices do not.
+        let bare = AccessOf { contracts: none, contract_services: none, units: none, adjustments: none, ..all() };
+        assert_eq!(state(&judge(&bare, Some(false)), "invoices").0, FeatureState::Ready);
+
         let costless = judge(&all(), Some(false));
         assert_eq!(state(&costless, "overwrite_cost"), (FeatureState::Missing, vec![COSTS.to_owned()]));
         assert_eq!(state(&costless, "seat_sync").0, FeatureState::Ready);
@@ -229,7 +276,8 @@ mod tests {
     fn the_level_of_the_guide_is_enough_for_every_billing_feature_and_every_word_of_it_is_a_row() {
         for needs in FEATURE_NEEDS.iter().filter(|needs| needs.feature != "billing_code_check") {
             for need in needs.reads.iter().chain(needs.writes) {
-                let row = MATRIX.iter().find(|row| format!("{} › {}", row.module, row.object) == need.object);
+                let matrix = if needs.feature == "invoices" { INVOICE_MATRIX } else { MATRIX };
+                let row = matrix.iter().find(|row| format!("{} › {}", row.module, row.object) == need.object);
                 assert!(row.is_some_and(|row| row.rights.contains(&need.right)), "{}", need.object);
             }
         }

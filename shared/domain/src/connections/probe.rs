@@ -1,5 +1,5 @@
 //! Asks Autotask what the API user may do: by metadata and by reading a few rows, never by writing. One call
-//! after the other, at most 12: 8 entities, 2 for costs, 2 for the billing code; retries of failed reads on top.
+//! after the other, at most 14: 10 entities, 2 for costs, 2 for the billing code; retries of failed reads on top.
 
 use super::billing_codes;
 use super::findings::{Access, AccessOf, Findings};
@@ -8,8 +8,8 @@ use crate::ports::Ports;
 use crate::records::{Key, load};
 use crate::vendor::VendorProfile;
 use autotask::{
-    BillingCode, Client, Company, Contact, Contract, ContractService, ContractServiceAdjustment, ContractServiceUnit,
-    Entity, Service,
+    BillingCode, BillingItem, Client, Company, Contact, Contract, ContractService, ContractServiceAdjustment,
+    ContractServiceUnit, Entity, Invoice, Service,
 };
 
 /// Rows of which one must show a cost, so that costs count as readable.
@@ -42,6 +42,8 @@ pub(super) async fn probe(ports: &Ports, scope: &Scope, client: &Client) -> Resu
         adjustments: access::<ContractServiceAdjustment>(client).await?,
         services: access::<Service>(client).await?,
         billing_codes: access::<BillingCode>(client).await?,
+        invoices: access::<Invoice>(client).await?,
+        billing_items: access::<BillingItem>(client).await?,
     };
     let costs = costs_readable(client).await?;
     let name = billing_code_name(ports, scope).await.map_err(ProbeError::Ours)?;

@@ -1,9 +1,12 @@
 //! "You'll know it worked when": the checklist of a connection, each step from records, nothing assumed.
 
+use super::findings::bills;
 use super::overview::{Overview, overview};
 use super::record::{ConnectionStatus, FeatureState};
 use crate::actor::Scope;
 use crate::ids::{ConnectionId, PartnerId};
+use crate::invoices::FEATURE;
+use crate::invoices::fetch::{self, FetchKind};
 use crate::packages::{self, Gate};
 use crate::ports::Ports;
 use crate::problem::Result;
@@ -54,13 +57,21 @@ pub async fn setup_progress(ports: &Ports, scope: &Scope, partner: &PartnerId, i
         true => Some(packages::gate(ports, scope, partner, id).await?),
         false => None,
     };
-    Ok(judge(&of, gate.as_ref()))
+    let fetched = match of.connection.has_feature(FEATURE) {
+        true => Some(fetch::progress_of(ports, scope, partner, id).await?.map(|found| found.value)),
+        false => None,
+    };
+    Ok(judge(&of, gate.as_ref(), fetched.as_ref()))
 }
 
-fn judge(of: &Overview, gate: Option<&Gate>) -> Progress {
-    let mut steps = vec![connected(of), permissions(of), billing_code(of), paired(of)];
-    steps.extend(gate.map(packages_mapped));
-    steps.push(quantities(of));
+fn judge(of: &Overview, gate: Option<&Gate>, fetched: Option<&Option<fetch::Progress>>) -> Progress {
+    let mut steps = vec![connected(of), permissions(of)];
+    if bills(&of.connection.features) {
+        steps.extend([billing_code(of), paired(of)]);
+        steps.extend(gate.map(packages_mapped));
+        steps.push(quantities(of));
+    }
+    steps.extend(fetched.map(|progress| invoices_here(progress.as_ref())));
     let complete = steps.iter().all(|step| step.state == StepState::Done);
     Progress { steps, complete }
 }
@@ -86,7 +97,8 @@ fn connected(of: &Overview) -> ProgressStep {
 }
 
 fn permissions(of: &Overview) -> ProgressStep {
-    let wanted = |feature: &str| feature == "mapping" || of.connection.has_feature(feature);
+    let mapping = bills(&of.connection.features);
+    let wanted = |feature: &str| (mapping && feature == "mapping") || of.connection.has_feature(feature);
     let lacking: Vec<String> = of
         .connection
         .permissions
@@ -136,6 +148,19 @@ fn packages_mapped(gate: &Gate) -> ProgressStep {
         (_, missing) => (StepState::Todo, format!("{missing} to map or exclude: {}.", gate.names())),
     };
     step("packages_mapped", "Every package in use is mapped to a service", false, state, detail)
+}
+
+fn invoices_here(progress: Option<&fetch::Progress>) -> ProgressStep {
+    let last = progress.and_then(|progress| progress.last.get(&FetchKind::Import));
+    let (state, detail) = match (progress.and_then(|progress| progress.checkpoint), last) {
+        (Some(at), _) => (StepState::Done, format!("Everything that was so in Autotask at {at} is here.")),
+        (None, Some(last)) => {
+            let why = last.problem.as_ref().map_or_else(String::new, |(_, words)| format!(" {words}"));
+            (StepState::Attention, format!("The first import did not end well.{why}"))
+        }
+        (None, None) => (StepState::Todo, "The first import has not ended yet.".to_owned()),
+    };
+    step("invoices_here", "Invoices and customers are here", true, state, detail)
 }
 
 fn quantities(of: &Overview) -> ProgressStep {

@@ -98,6 +98,46 @@ pub struct Customer {
     pub changed_at: Timestamp,
 }
 
+/// Names of currencies by the numbers that companies carry.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct CurrencyNames {
+    /// By `Currencies.id`.
+    pub by_id: BTreeMap<i64, String>,
+    /// The tenant's own.
+    pub own: Option<String>,
+}
+
+impl CurrencyNames {
+    /// The name of a company's currency; the tenant's own where it has none.
+    #[must_use]
+    pub fn of(&self, id: Option<i64>) -> Option<&String> {
+        match id {
+            Some(id) => self.by_id.get(&id),
+            None => self.own.as_ref(),
+        }
+    }
+}
+
+/// The currencies of a connection's Autotask.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Currencies {
+    /// Whose.
+    pub partner: PartnerId,
+    /// Of which connection.
+    pub connection: ConnectionId,
+    /// Their names.
+    pub names: CurrencyNames,
+    /// When Autotask was last asked.
+    pub asked_at: Timestamp,
+}
+
+impl Record for Currencies {
+    const ENTITY: &'static str = "currencies";
+    fn key(&self) -> Key {
+        Key::Currencies(self.partner.clone(), self.connection.clone())
+    }
+}
+
 /// Contacts kept of one customer: invoices go to a few people, and a record has a size.
 pub const CONTACTS_MAX: usize = 100;
 

@@ -18,8 +18,8 @@ pub use packages::{PARTNER_PACKAGES_MAX, PackageInput, put_package, put_partner_
 pub use partners::{PartnerInput, deactivate_partner, put_partner};
 pub use profile::{ProfileInput, get_profile, put_profile};
 pub use record::{
-    Account, AccountClaim, AccountPackage, DayCount, Package, Partner, PartnerPackages, RemovedPackage, Stamp, Usage,
-    UsageMonth, VendorProfile,
+    Account, AccountClaim, AccountPackage, DayCount, ManualLimits, Package, Partner, PartnerPackages, RemovedPackage,
+    Stamp, Usage, UsageMonth, VendorProfile,
 };
 pub use usage::{
     AS_OF_AHEAD_MAX, COUNT_MAX, UsageInput, UsageItem, UsageOutcome, partner_zone, record_usage, record_usages,

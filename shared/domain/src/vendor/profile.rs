@@ -1,6 +1,6 @@
 //! What the vendor is in Autotask. Its integration code goes into the secret store and never comes out.
 
-use super::record::VendorProfile;
+use super::record::{ManualLimits, VendorProfile};
 use crate::actor::{Actor, Scope};
 use crate::autotask_session::secrets_problem;
 use crate::connections::check_version;
@@ -13,6 +13,10 @@ use secrecy::{ExposeSecret, SecretString};
 const TEXT_CHARS_MAX: usize = 200;
 /// Most paragraphs of notes.
 const NOTES_MAX: usize = 20;
+/// Shortest time between two presses of a button, in minutes: fetches are started every five minutes.
+const LIMIT_MINUTES_MIN: i64 = 5;
+/// Longest time, in minutes: a week.
+const LIMIT_MINUTES_MAX: i64 = 7 * 24 * 60;
 /// Longest paragraph, in characters.
 const NOTE_CHARS_MAX: usize = 2_000;
 
@@ -29,6 +33,8 @@ pub struct ProfileInput {
     pub saas_billing_code: String,
     /// Further words for the setup guide.
     pub guide_notes: Vec<String>,
+    /// How often partners may fetch invoices by hand.
+    pub manual_limits: ManualLimits,
 }
 
 /// The vendor's profile, where it has been set.
@@ -65,6 +71,7 @@ pub async fn put_profile(
         support_address: input.support_address.trim().to_owned(),
         saas_billing_code: input.saas_billing_code.trim().to_owned(),
         guide_notes: input.guide_notes,
+        manual_limits: input.manual_limits,
     };
     let (expect, v) = match &present {
         Some(found) if found.value == profile => return Ok(Versioned { v: found.v, value: profile }),
@@ -113,6 +120,14 @@ fn check(input: &ProfileInput) -> Result<()> {
     }
     if input.guide_notes.len() > NOTES_MAX || input.guide_notes.iter().any(|n| n.chars().count() > NOTE_CHARS_MAX) {
         refuse("/guide_notes", "has at most 20 paragraphs of 2000 characters");
+    }
+    for (pointer, minutes) in [
+        ("/manual_limits/fetch_new_minutes", input.manual_limits.fetch_new_minutes),
+        ("/manual_limits/fetch_unpaid_minutes", input.manual_limits.fetch_unpaid_minutes),
+    ] {
+        if !(LIMIT_MINUTES_MIN..=LIMIT_MINUTES_MAX).contains(&minutes) {
+            refuse(pointer, "is from 5 minutes to 10080, a week");
+        }
     }
     match Problem::fields(errors) {
         Some(problem) => Err(problem.into()),

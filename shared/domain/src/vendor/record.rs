@@ -21,6 +21,24 @@ pub struct VendorProfile {
     /// Further words for the setup guide, one paragraph each.
     #[serde(default)]
     pub guide_notes: Vec<String>,
+    /// How often partners may fetch invoices by hand.
+    #[serde(default)]
+    pub manual_limits: ManualLimits,
+}
+
+/// How often the two buttons of the invoice import may be pressed, in minutes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManualLimits {
+    /// *Fetch New Data*: minutes between two presses.
+    pub fetch_new_minutes: i64,
+    /// *Fetch Unpaid Invoices*: minutes between two presses.
+    pub fetch_unpaid_minutes: i64,
+}
+
+impl Default for ManualLimits {
+    fn default() -> Self {
+        Self { fetch_new_minutes: 60, fetch_unpaid_minutes: 12 * 60 }
+    }
 }
 
 impl Record for VendorProfile {

@@ -10,10 +10,10 @@ use autotask::{
     BillingCode, BillingItem, Child, Client, Company, CompanyPatch, CompanyType, Contact, ContactPatch, Contract,
     ContractPatch, ContractService, ContractServiceAdjustment, ContractServiceBundle, ContractServiceBundleAdjustment,
     ContractServiceBundlePatch, ContractServiceBundleUnit, ContractServicePatch, ContractServiceUnit, ContractStatus,
-    ContractType, Create, Credentials, Entity, Filter, HostPolicy, Id, Invoice, InvoicePatch, InvoiceReplacement,
-    NewCompany, NewContact, NewContract, NewContractService, NewContractServiceBundle, NewService, Patch,
-    PicklistValue, Product, ProductPatch, Replace, Request, Response, Service, ServiceBundle, ServiceBundlePatch,
-    ServicePatch, Transport, TransportError, zone,
+    ContractType, Create, Credentials, Currency, Entity, Filter, HostPolicy, Id, Invoice, InvoicePatch,
+    InvoiceReplacement, NewCompany, NewContact, NewContract, NewContractService, NewContractServiceBundle, NewService,
+    Patch, PicklistValue, Product, ProductPatch, Replace, Request, Response, Service, ServiceBundle,
+    ServiceBundlePatch, ServicePatch, Transport, TransportError, zone,
 };
 use jiff::civil::date;
 use rust_decimal::Decimal;
@@ -158,6 +158,7 @@ fn every_typed_field_is_in_the_vendors_models_and_keeps_its_kind() {
     entity::<BillingCode>();
     entity::<Invoice>();
     entity::<BillingItem>();
+    entity::<Currency>();
     for field in Company::CUSTOMER_FIELDS {
         assert!(Company::FIELDS.contains(field), "{field}");
     }

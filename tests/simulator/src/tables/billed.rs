@@ -61,6 +61,15 @@ pub(super) const ENTITIES: &[EntityDef] = &[
         defaults: &[("nonBillable", "0")],
         ..PLAIN
     },
+    EntityDef {
+        name: "Currency",
+        plural: "Currencies",
+        lengths: &[("name", 3), ("description", 100)],
+        read_only: &["name", "isInternalCurrency", "lastModifiedDateTime", "updateResourceId"],
+        defaults: &[("isActive", "true"), ("isInternalCurrency", "false"), ("exchangeRate", "1.0")],
+        touched: &["lastModifiedDateTime"],
+        ..PLAIN
+    },
     EntityDef { name: "InvoiceTemplate", plural: "InvoiceTemplates", first_id: 101, ..PLAIN },
     EntityDef {
         name: "PaymentTerm",

@@ -1,10 +1,11 @@
 //! Customers: all of them once a day and at the import, changed ones every hour.
 
+use super::currencies;
 use super::place::{Place, load_each};
 use super::record::Counts;
 use super::theirs;
 use crate::change::Change;
-use crate::invoices::customer::Customer;
+use crate::invoices::customer::{CurrencyNames, Customer};
 use crate::mappings::broken::sees_all;
 use crate::ports::StorageError;
 use crate::problem::{Error, Result};
@@ -71,8 +72,9 @@ fn contacts(place: &Place<'_>) -> Query<Contact> {
 pub(super) async fn take_companies(place: &Place<'_>, rows: &[Company], complete: bool) -> Result<Took> {
     let now = place.ports.clock.now();
     let before = load_many(place, rows.iter().map(|row| row.id.get())).await?;
+    let currencies = currencies::of(place, rows).await?;
     let fresh = |row: &Company, known: Option<&Versioned<Customer>>| {
-        theirs::customer(row, known.map(|known| &known.value), place.filters, now)
+        theirs::customer(row, known.map(|known| &known.value), place.filters, &currencies, now)
     };
     let mut ask: BTreeSet<i64> = BTreeSet::new();
     for row in rows {
@@ -146,7 +148,7 @@ pub(super) async fn judged(place: &Place<'_>, ids: BTreeSet<i64>) -> Result<BTre
     let mut people = contacts_of(place, &ask).await?;
     let now = place.ports.clock.now();
     let judge = |row: &Company| {
-        let mut customer = theirs::customer(row, None, place.filters, now);
+        let mut customer = theirs::customer(row, None, place.filters, &CurrencyNames::default(), now);
         theirs::put_contacts(&mut customer, people.remove(&row.id.get()).unwrap_or_default());
         (row.id.get(), theirs::decided(customer, place.filters))
     };

@@ -12,14 +12,10 @@ use crate::invoices::FEATURE;
 use crate::ports::Ports;
 use crate::problem::{Code, Error, Problem, Result};
 use crate::records::{Expect, Key, Versioned, Write, load};
+use crate::vendor::{ManualLimits, VendorProfile};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use std::time::Duration;
-
-/// How often *Fetch New Data* may be pressed.
-pub const FETCH_NEW_EVERY: SignedDuration = SignedDuration::from_hours(1);
-/// How often *Fetch Unpaid Invoices* may be pressed.
-pub const FETCH_UNPAID_EVERY: SignedDuration = SignedDuration::from_hours(12);
 
 /// How far the fetching of a connection has come.
 ///
@@ -37,12 +33,12 @@ pub async fn progress_of(
 
 /// From when on the button of a kind may be pressed again; none: at once.
 #[must_use]
-pub fn next_allowed(progress: &Progress, kind: FetchKind, now: Timestamp) -> Option<Timestamp> {
-    let (taken, every) = match kind {
-        FetchKind::Import | FetchKind::New => (progress.fetch_new_at, FETCH_NEW_EVERY),
-        FetchKind::Open => (progress.fetch_unpaid_at, FETCH_UNPAID_EVERY),
+pub fn next_allowed(progress: &Progress, kind: FetchKind, limits: ManualLimits, now: Timestamp) -> Option<Timestamp> {
+    let (taken, minutes) = match kind {
+        FetchKind::Import | FetchKind::New => (progress.fetch_new_at, limits.fetch_new_minutes),
+        FetchKind::Open => (progress.fetch_unpaid_at, limits.fetch_unpaid_minutes),
     };
-    taken.and_then(|at| at.checked_add(every).ok()).filter(|next| *next > now)
+    taken.and_then(|at| at.checked_add(SignedDuration::from_mins(minutes)).ok()).filter(|next| *next > now)
 }
 
 /// A person presses *Fetch New Data* ([`FetchKind::New`]) or *Fetch Unpaid Invoices* ([`FetchKind::Open`]). Its turn is
@@ -71,7 +67,8 @@ pub async fn press(
     let present = progress_of(ports, scope, partner, connection).await?;
     let (expect, mut progress) = seen(present, partner, connection);
     let now = ports.clock.now();
-    if let Some(next) = next_allowed(&progress, kind, now) {
+    let limits = manual_limits(ports, scope).await?;
+    if let Some(next) = next_allowed(&progress, kind, limits, now) {
         let seconds = u64::try_from(next.duration_since(now).as_secs()).unwrap_or(1).max(1);
         let words = format!("It was pressed less than the set time ago; the next press is taken at {next}.");
         let problem = Problem::new(Code::RateLimitedManual, words).with("next_allowed_at", next.to_string());
@@ -94,6 +91,12 @@ pub async fn press(
     })?;
     FetchMessage::of(reference(&fetch)).send(ports, Duration::ZERO).await?;
     Ok(fetch)
+}
+
+/// How often the vendor lets partners fetch by hand.
+pub(super) async fn manual_limits(ports: &Ports, scope: &Scope) -> Result<ManualLimits> {
+    let profile = load::<VendorProfile>(&*ports.storage, scope, &Key::VendorProfile).await?;
+    Ok(profile.map(|profile| profile.value.manual_limits).unwrap_or_default())
 }
 
 pub(super) fn reference(fetch: &Fetch) -> FetchRef {

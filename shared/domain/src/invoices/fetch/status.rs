@@ -1,7 +1,7 @@
 //! How far the fetching has come, for people.
 
 use super::record::{Fetch, Progress};
-use super::start::{progress_of, seen};
+use super::start::{manual_limits, progress_of, seen};
 use crate::actor::Scope;
 use crate::connections::{ConnectionStatus, INVOICE_FETCH_JOB, INVOICE_REFRESH_JOB, Schedule, load_connection};
 use crate::ids::{ConnectionId, PartnerId};
@@ -9,6 +9,7 @@ use crate::invoices::FEATURE;
 use crate::ports::{PageRequest, Ports};
 use crate::problem::Result;
 use crate::records::{Collection, Key, load};
+use crate::vendor::ManualLimits;
 use jiff::Timestamp;
 
 /// Waiting PDFs are counted up to so many.
@@ -25,6 +26,8 @@ pub struct SyncStatus {
     pub progress: Progress,
     /// The fetch that is under way.
     pub running: Option<Fetch>,
+    /// How often the vendor lets partners fetch by hand.
+    pub limits: ManualLimits,
     /// When each job is next due.
     pub due: Vec<(String, Timestamp)>,
     /// Invoices whose PDF is still to be fetched, counted up to a thousand.
@@ -63,6 +66,7 @@ pub async fn sync_status(
         feature: found.has_feature(FEATURE),
         progress,
         running,
+        limits: manual_limits(ports, scope).await?,
         due,
         pdfs_waiting: waiting.items.len(),
     })

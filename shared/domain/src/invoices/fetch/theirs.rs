@@ -1,6 +1,6 @@
 //! What Autotask returns, in our terms.
 
-use crate::invoices::customer::{Address, CONTACTS_MAX, Contact, Customer};
+use crate::invoices::customer::{Address, CONTACTS_MAX, Contact, CurrencyNames, Customer};
 use crate::invoices::filters::FiltersRecord;
 use crate::invoices::hex;
 use crate::invoices::record::InvoiceLine;
@@ -96,6 +96,7 @@ pub(super) fn customer(
     row: &autotask::Company,
     before: Option<&Customer>,
     of: &FiltersRecord,
+    currencies: &CurrencyNames,
     now: Timestamp,
 ) -> Customer {
     let text = |value: &Option<String>| value.clone().filter(|value| !value.trim().is_empty());
@@ -111,7 +112,7 @@ pub(super) fn customer(
         active: row.is_active.unwrap_or(true),
         phone: text(&row.phone),
         tax_id: text(&row.tax_id),
-        currency: before.and_then(|customer| customer.currency.clone()),
+        currency: currencies.of(row.currency_id).cloned(),
         address: Address {
             line1: plain(&row.address1),
             line2: plain(&row.address2),

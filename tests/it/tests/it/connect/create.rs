@@ -39,7 +39,7 @@ async fn the_probe_writes_nothing_starts_at_the_zone_and_stays_within_its_calls(
     admin(&world).post(CONNECTIONS, login()).await.assert_status(201);
     let requests = world.sim.requests();
     assert!(requests[0].path.to_lowercase().ends_with("/zoneinformation"), "{}", requests[0].path);
-    assert!((2..=13).contains(&requests.len()), "{} requests", requests.len());
+    assert!((2..=15).contains(&requests.len()), "{} requests", requests.len());
     assert_eq!(world.writes().len(), 0, "{:?}", world.writes());
 }
 

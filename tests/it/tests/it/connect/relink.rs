@@ -58,7 +58,7 @@ async fn a_test_that_works_ends_needs_relink() {
     world.sim.set_secret(world.ci, SECRET).unwrap();
     let tested = world.api(Role::VendorSupport).post("C/test", Value::Null).await.expect(200);
     assert_eq!((&tested["status"], &tested["needs_relink_since"]), (&json!("connected"), &Value::Null));
-    assert!(tested["autotask_calls"].as_u64().is_some_and(|calls| (1..=12).contains(&calls)));
+    assert!(tested["autotask_calls"].as_u64().is_some_and(|calls| (1..=14).contains(&calls)));
     assert!(!open_issues(&world).await.contains(&"needs_relink".to_owned()));
     assert_eq!(world.published("connection.connected").len(), 1);
 }

@@ -1,6 +1,7 @@
 use super::*;
 use domain::AccountId;
 use domain::vendor::Account;
+use simulator::{Access, Level, Permissions};
 
 #[tokio::test]
 async fn the_guide_is_ordered_names_the_vendor_and_is_the_level_that_is_enough() {
@@ -127,4 +128,102 @@ async fn the_vendors_code_is_written_and_never_read() {
     assert_eq!(vendor.put("/v1/vendor/profile", profile).await.header("etag"), Some("\"2\""));
     let words = world.logs().lines_with("CANARY-CODE-7");
     assert!(words.is_empty(), "{words:?}");
+}
+
+#[tokio::test]
+async fn the_guide_for_invoices_has_its_own_level_form_and_promises() {
+    let world = testkit::world().await;
+    let guide = admin(&world).get("/v1/setup-guide?profile=invoices").await.expect(200);
+    assert_eq!(guide["security_level"], "API User (system) Can't Read Costs");
+    let names = |of: &str, member: &str| -> Vec<String> {
+        guide[of].as_array().unwrap().iter().map(|row| row[member].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names("form", "name"), ["email", "username", "secret", "invoice_reference", "filters"]);
+    assert_eq!(names("matrix", "object"), ["Companies", "Contacts", "Invoices", "Billing Items"]);
+    let invoices = &guide["matrix"][2];
+    assert_eq!(
+        [&invoices["view"], &invoices["add"], &invoices["edit"], &invoices["delete"]].map(|right| right == true),
+        [true, false, true, false]
+    );
+    let never = names("never", "id");
+    for id in [
+        "deposits",
+        "archive_invoices",
+        "archive_customers",
+        "edit_invoices",
+        "create_customers",
+        "create_invoices",
+        "delete_upstream",
+    ] {
+        assert!(never.contains(&id.to_owned()), "{id}: {never:?}");
+    }
+    assert!(guide["never"].as_array().unwrap().iter().all(|never| never["supported"] == false));
+    let places = names("steps", "place");
+    assert!(places.iter().any(|place| place.starts_with("Admin > Account Settings & Users")), "{places:?}");
+    let level = guide["steps"].as_array().unwrap().iter().find(|step| step["id"] == "security_level").unwrap();
+    assert!(level["warning"].as_str().unwrap().contains("line of business"));
+}
+
+#[tokio::test]
+async fn an_api_user_that_reads_no_costs_and_no_contracts_is_enough_for_invoices() {
+    let permissions = Permissions::default()
+        .with("*", Access::NONE)
+        .with("Companies", Access::VIEW)
+        .with("Contacts", Access::VIEW)
+        .with("Invoices", Access { edit: Level::All, ..Access::VIEW })
+        .with("BillingItems", Access::VIEW);
+    let world = World::builder()
+        .unconnected()
+        .database(|db| {
+            db.costs_readable = false;
+            db.permissions = permissions;
+        })
+        .build()
+        .await;
+    let mut body = login();
+    body["profile"] = json!("invoices");
+    let made = admin(&world).post("/v1/connections", body).await.expect(201);
+    assert_eq!(made["warnings"], json!([]), "{made}");
+    let of = |permissions: &Value| {
+        permissions.as_array().unwrap().iter().find(|row| row["feature"] == "invoices").unwrap()["state"].clone()
+    };
+    assert_eq!(of(&made["permissions"]), "ready");
+    let path = format!("/v1/connections/{}/setup-progress", made["id"].as_str().unwrap());
+    let progress = admin(&world).get(&path).await.expect(200);
+    let steps: Vec<_> =
+        progress["steps"].as_array().unwrap().iter().map(|step| (&step["id"], &step["state"])).collect();
+    let expected = [("connected", "done"), ("permissions", "done"), ("invoices_here", "todo")];
+    assert_eq!(
+        steps,
+        expected.map(|(id, state)| (json!(id), json!(state))).iter().map(|(a, b)| (a, b)).collect::<Vec<_>>()
+    );
+    world.tick("invoice-fetch", &world.clock.now().to_string()).await;
+    world.drain().await;
+    let progress = admin(&world).get(&path).await.expect(200);
+    assert_eq!(progress["complete"], true, "{progress}");
+}
+
+#[tokio::test]
+async fn a_right_that_invoices_lack_is_named_and_leaves_billing_alone() {
+    for (entity, access, state, missing) in [
+        ("Invoices", Access::VIEW, "read_only", "Contracts › Invoices › Edit"),
+        ("Invoices", Access::NONE, "missing", "Contracts › Invoices › View"),
+        ("BillingItems", Access::NONE, "missing", "Contracts › Billing Items › View"),
+    ] {
+        let world = World::builder()
+            .unconnected()
+            .database(|db| db.permissions = Permissions::default().with(entity, access))
+            .build()
+            .await;
+        let mut body = login();
+        body["features"] = json!(["invoices", "seat_sync"]);
+        let made = admin(&world).post("/v1/connections", body).await.expect(201);
+        let of = |feature: &str| {
+            made["permissions"].as_array().unwrap().iter().find(|row| row["feature"] == feature).unwrap().clone()
+        };
+        assert_eq!(of("invoices")["state"], state, "{made}");
+        assert!(of("invoices")["missing"].as_array().unwrap().contains(&json!(missing)), "{made}");
+        assert_eq!(of("seat_sync")["state"], "ready");
+        assert!(made["warnings"][0]["detail"].as_str().unwrap().contains("invoices lacks"), "{made}");
+    }
 }

@@ -3,7 +3,7 @@
 use super::{imported, viewer, world};
 use domain::Role;
 use jiff::SignedDuration;
-use serde_json::json;
+use serde_json::{Value, json};
 use simulator::{Fault, FaultKind, Match};
 
 #[tokio::test]
@@ -61,4 +61,29 @@ async fn a_press_while_a_fetch_is_under_way_names_it_and_a_secondary_has_no_butt
     world.api(Role::PartnerViewer).post("C/sync/fetch-new", json!({})).await.assert_problem(403, "forbidden_role");
     admin.patch("C/settings", json!({"features": []})).await.assert_status(200);
     billing.post("C/sync/fetch-new", json!({})).await.assert_problem(409, "feature_off");
+}
+
+#[tokio::test]
+async fn the_vendor_caps_how_often_each_button_is_taken() {
+    let world = world().await;
+    world.many_invoices(1, 3, 1);
+    imported(&world).await;
+    let vendor = world.api(Role::VendorAdmin).of_no_partner();
+    let profile = |limits: Value| json!({"integration_vendor": "Sentinel Awareness", "support_address": "help@vendor.example", "manual_limits": limits});
+    for bad in [json!({"fetch_new_minutes": 4}), json!({"fetch_unpaid_minutes": 10_081})] {
+        vendor.put("/v1/vendor/profile", profile(bad)).await.assert_problem(400, "invalid_input");
+    }
+    let limits = json!({"fetch_new_minutes": 10, "fetch_unpaid_minutes": 30});
+    let put = vendor.put("/v1/vendor/profile", profile(limits.clone())).await.expect(200);
+    assert_eq!(put["manual_limits"], limits);
+    let billing = world.api(Role::PartnerBilling);
+    for (path, minutes) in [("C/sync/fetch-new", 10), ("C/sync/fetch-unpaid", 30)] {
+        billing.post(path, json!({})).await.assert_status(202);
+        world.drain().await;
+        world.advance(SignedDuration::from_mins(minutes) - SignedDuration::from_secs(1));
+        billing.post(path, json!({})).await.assert_problem(429, "rate_limited_manual");
+        world.advance(SignedDuration::from_secs(1));
+        billing.post(path, json!({})).await.assert_status(202);
+        world.drain().await;
+    }
 }

@@ -92,7 +92,6 @@ async fn story(kill_at: Option<u32>) -> (World, Left) {
     (world, left)
 }
 
-/// How many cut points are tried: some in the suite, all with `CUTS=all`.
 /// Every how-manieth request is a cut point: some in the suite, all with `CUT_EVERY=1`.
 fn step() -> usize {
     given("CUT_EVERY", 6).max(1)
@@ -115,8 +114,9 @@ async fn a_fetch_that_is_killed_at_any_request_leaves_what_an_undisturbed_one_le
 async fn a_fetch_that_is_killed_goes_on_at_the_page_where_it_stopped() {
     let world = world_without_pdfs().await;
     let made = world.many_invoices(1, 2_100, 1);
-    // Companies, contacts; two pages of invoices and two of lines; the third page of invoices is the seventh request.
-    world.kill.arm(7, KillScope::Background);
+    // Companies, currencies, contacts; two pages of invoices and two of lines; the third page of invoices is the eighth
+    // request.
+    world.kill.arm(8, KillScope::Background);
     tick(&world).await;
     assert!(world.kill.status().1);
     let asked: Vec<i64> = world

@@ -15,6 +15,7 @@ const ROOTS: &[&str] = &[
     "ContractServiceUnits",
     "ContractServices",
     "Contracts",
+    "Currencies",
     "InvoiceTemplates",
     "Invoices",
     "PaymentTerms",

@@ -120,6 +120,7 @@ fn of_invoices() -> impl Strategy<Value = Key> {
         (own(), invoice()).prop_map(|((p, c), i)| Key::PdfDue(p, c, i)),
         (own(), invoice()).prop_map(|((p, c), i)| Key::Customer(p, c, i)),
         own().prop_map(|(p, c)| Key::InvoiceFilters(p, c)),
+        own().prop_map(|(p, c)| Key::Currencies(p, c)),
         own().prop_map(|(p, c)| Key::FetchState(p, c)),
         own().prop_map(|(p, c)| Key::PdfWork(p, c)),
         (own(), run()).prop_map(|((p, c), r)| Key::Fetch(p, c, r)),
@@ -153,6 +154,7 @@ fn collection_of(key: &Key) -> Option<Collection> {
         | Key::Payment(..)
         | Key::InvoicePdf(..)
         | Key::InvoiceFilters(..)
+        | Key::Currencies(..)
         | Key::FetchState(..)
         | Key::PdfWork(..)
         | Key::Budget(..)
