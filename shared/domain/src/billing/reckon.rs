@@ -174,14 +174,18 @@ fn fresh<'a>(frame: &Frame<'_>, usage: Option<&'a Usage>) -> Result<&'a Usage, V
 
 /// Since when, and by which change, the account no longer has a package. What was never told says nothing.
 fn gone(ours: &Ours, account: &Account, counts: &Counts) -> Option<(Timestamp, String)> {
+    let removed = account.removed.iter().find(|removed| removed.id == counts.package);
+    let removed = removed.map(|removed| (removed.stamp.at, removed.stamp.change.to_string()));
     if !account.active {
-        return Some((account.updated_at, String::new()));
+        // What was told of the package since is the newer word, and says the same.
+        let left = (account.updated_at, String::new());
+        return Some(removed.map_or(left.clone(), |removed| removed.max(left)));
     }
     if account.packages.iter().any(|package| package.id == counts.package) {
         return None;
     }
-    if let Some(removed) = account.removed.iter().find(|removed| removed.id == counts.package) {
-        return Some((removed.stamp.at, removed.stamp.change.to_string()));
+    if removed.is_some() {
+        return removed;
     }
     // A package that is counted may never have been told at all.
     let left =

@@ -221,3 +221,21 @@ async fn an_undone_swap_is_undone_for_good_also_where_less_was_planned_for_later
     town.world.drain().await;
     assert_eq!((units(&town, 0).await, units(&town, 1).await), ((0, 0), (3, 3)), "undone as well");
 }
+
+#[tokio::test]
+async fn what_is_told_of_an_account_that_has_left_is_newer_than_what_was_taken_back_before() {
+    let town = billed().await;
+    town.world.advance(SignedDuration::from_secs(1));
+    town.back_end().delete(&path(&town)).await.assert_status(204);
+    sync(&town, "package_changes").await;
+    assert_eq!(units(&town, 0).await, (8, 0));
+    let left = town.runs().await.pop().unwrap();
+    let reply = town.billing().post(&format!("C/runs/{}/undo", left.id), json!({"mode": "apply"})).await;
+    reply.assert_status(202);
+    town.world.drain().await;
+    assert_eq!(units(&town, 0).await, (8, 8));
+    tell(&town, "c2", (Some("p1"), None), None).await;
+    sync(&town, "package_changes").await;
+    assert_eq!(units(&town, 0).await, (8, 0));
+    assert_eq!(town.pending().await, [] as [Value; 0]);
+}

@@ -201,7 +201,11 @@ impl Play {
         self.trace.add(format!("{at} account {} is {body}: {}", self.id(account), reply.json["outcome"]));
         reply.assert_status(200);
         for package in self.town.packages.clone() {
-            self.said(account, &package, at);
+            // A list is told again and again: what it repeats is nothing new, and leaves alone what a person took back.
+            match self.model.has(account, &package) == list.get(&package).copied() {
+                true => self.reason(account, &package),
+                false => self.said(account, &package, at),
+            }
         }
         self.model.say_all(account, &self.town.packages, &list, at);
         self.model.leave(account, false);
@@ -262,7 +266,10 @@ impl Play {
         self.model.map(package, Billed { item, counted, rule });
         let now = self.now();
         for account in 0..self.town.clients.len() {
-            self.said(account, package, now);
+            match before == Some(Billed { item, counted, rule }) {
+                true => self.reason(account, package),
+                false => self.said(account, package, now),
+            }
             if let Some(before) = before.filter(|before| before.item != item) {
                 self.seen.reason((account, before.item));
                 // Where there is nothing to swap, the old line is a reduction like any other.
