@@ -146,6 +146,7 @@ impl World {
             contact_email: Some(address.to_owned()),
             packages: packages.into_iter().map(|package| AccountPackage::new(package, None)).collect(),
             removed: Vec::new(),
+            told: std::collections::BTreeSet::new(),
             packages_at: None,
             active: true,
             updated_at: now,

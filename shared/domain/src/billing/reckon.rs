@@ -187,10 +187,13 @@ fn gone(ours: &Ours, account: &Account, counts: &Counts) -> Option<(Timestamp, S
     if removed.is_some() {
         return removed;
     }
-    // A package that is counted may never have been told at all.
+    // A package that is counted may never have been told at all. One that was, and is not listed any more, is gone for
+    // good, on whichever line it would be billed next.
     let left =
         |change: &&PackageChange| change.account == counts.account && change.from.as_ref() == Some(&counts.package);
-    let was_there = counts.source == QuantitySource::Package || ours.changes.iter().any(|change| left(&change));
+    let was_told = account.told.contains(&counts.package);
+    let was_there =
+        counts.source == QuantitySource::Package || was_told || ours.changes.iter().any(|change| left(&change));
     // All its packages were told, and this was not one of them.
     let told = account.packages_at.filter(|at| was_there && *at > Timestamp::UNIX_EPOCH);
     told.map(|at| (at, String::new()))

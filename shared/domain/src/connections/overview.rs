@@ -145,6 +145,7 @@ mod tests {
             contact_email: None,
             packages: Vec::new(),
             removed: Vec::new(),
+            told: std::collections::BTreeSet::new(),
             packages_at: None,
             active,
             updated_at: Timestamp::UNIX_EPOCH,

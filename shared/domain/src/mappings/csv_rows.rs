@@ -279,6 +279,7 @@ mod tests {
             contact_email: None,
             packages: Vec::new(),
             removed: Vec::new(),
+            told: std::collections::BTreeSet::new(),
             packages_at: None,
             active: true,
             updated_at: "2026-11-20T11:00:00Z".parse().unwrap(),

@@ -131,6 +131,7 @@ mod tests {
             contact_email: None,
             packages: packages.iter().map(|p| AccountPackage::new(id(p), None)).collect(),
             removed: Vec::new(),
+            told: std::collections::BTreeSet::new(),
             active,
             packages_at: None,
             updated_at: Timestamp::UNIX_EPOCH,

@@ -92,6 +92,7 @@ mod tests {
                 AccountPackage::new(id("counted"), None),
             ],
             removed: Vec::new(),
+            told: std::collections::BTreeSet::new(),
             packages_at: Some(at("2026-11-05T00:00:00Z")),
             active: true,
             updated_at: at("2026-11-20T00:00:00Z"),

@@ -5,13 +5,14 @@ use super::{PackageChange, PackageMapping, PendingChange, ServiceTarget};
 use crate::actor::Scope;
 use crate::connections::settings::{Settings, SettingsRecord};
 use crate::connections::{Connection, ConnectionStatus, PSA, PsaGuard, load_connection};
-use crate::ids::{AccountId, ChangeId, ConnectionId, PackageId, PartnerId, RunId};
-use crate::mappings::{Mapping, MappingStatus};
+use crate::ids::{AccountId, ChangeId, ConnectionId, LineRef, PackageId, PartnerId, RunId};
+use crate::mappings::{MappedLine, Mapping, MappingStatus};
 use crate::ports::{Ports, Read};
 use crate::problem::{Code, Result};
 use crate::records::{Collection, Key, load, load_all};
 use crate::runs::{PLAN_TTL, Run, RunState};
-use crate::vendor::Account;
+use crate::units::UnitLine;
+use crate::vendor::{Account, AccountPackage};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -387,9 +388,37 @@ pub async fn list_pending(
     let biller = of_connection(ports, scope, connection).await?;
     let backlog = Backlog::load(ports, scope, biller, None).await?;
     let told = backlog.changes.iter().map(|change| backlog.entry(change, next_at));
-    let mut all: Vec<PendingEntry> = told.chain(backlog.remapped()).collect();
+    let moved: Vec<Moved<'_>> = backlog.moved().collect();
+    let left = emptied(ports, scope, &backlog, &moved).await?;
+    // Of a package that the account no longer has there is nothing to swap, once its line is written to 0.
+    let remapped = moved.iter().filter(|moved| moved.has.is_some() || !left.contains(&moved.line.line));
+    let mut all: Vec<PendingEntry> = told.chain(remapped.map(|moved| backlog.remapped(moved))).collect();
     all.sort_by_key(PendingEntry::place);
     Ok(all)
+}
+
+/// A line whose package is mapped to another service by now.
+struct Moved<'a> {
+    account: &'a AccountId,
+    line: &'a MappedLine,
+    own: &'a PackageMapping,
+    /// What it was billed as, and what it is to be.
+    former: &'a ServiceTarget,
+    target: &'a ServiceTarget,
+    /// What the account has of the package.
+    has: Option<&'a AccountPackage>,
+}
+
+/// Those of the lines whose 0 units are the newest word and written.
+async fn emptied(ports: &Ports, scope: &Scope, backlog: &Backlog, moved: &[Moved<'_>]) -> Result<BTreeSet<LineRef>> {
+    if moved.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let connection = &backlog.biller.connection;
+    let of = Collection::UnitLines(connection.partner.clone(), connection.id.clone());
+    let ledger = load_all::<UnitLine>(&*ports.storage, scope, &of, Read::Eventual).await?;
+    let empty = ledger.into_iter().filter(|ledger| ledger.empty_from().is_some());
+    Ok(empty.map(|ledger| ledger.line).collect())
 }
 
 impl Backlog {
@@ -421,7 +450,7 @@ impl Backlog {
     }
 
     /// The lines whose package is mapped to another service by now.
-    fn remapped(&self) -> impl Iterator<Item = PendingEntry> {
+    fn moved(&self) -> impl Iterator<Item = Moved<'_>> {
         let billable = |mapping: &&Mapping| matches!(mapping.status, MappingStatus::Confirmed | MappingStatus::Broken);
         let lines = self
             .mappings
@@ -433,27 +462,32 @@ impl Backlog {
             let is = |target: &&ServiceTarget| target.is(line.line.kind, line.service_id);
             let target = own.target.as_ref().filter(|target| !is(target))?;
             let former = own.former.iter().find(is)?;
-            let words = format!(
-                "It is billed as {} and mapped to {}: the next sync swaps the lines.",
-                former.name, target.name
-            );
-            let has = self.accounts.get(account).into_iter().flat_map(|account| &account.packages);
-            Some(PendingEntry {
-                kind: PendingKind::Remapped,
-                change: None,
-                account: account.clone(),
-                account_name: self.account_name(account),
-                from: Some(line.package_id.clone()),
-                to: Some(line.package_id.clone()),
-                quantity: has.into_iter().find(|has| has.id == line.package_id).and_then(|has| has.quantity),
-                occurred_at: own.updated_at,
-                received_at: own.updated_at,
-                why: Some((None, words)),
-                auto: false,
-                next_at: None,
-                tries: 0,
-                run: None,
-            })
+            let packages = self.accounts.get(account).filter(|account| account.active).map(|account| &account.packages);
+            let has = packages.into_iter().flatten().find(|has| has.id == line.package_id);
+            Some(Moved { account, line, own, former, target, has })
         })
+    }
+
+    fn remapped(&self, moved: &Moved<'_>) -> PendingEntry {
+        let words = format!(
+            "It is billed as {} and mapped to {}: the next sync swaps the lines.",
+            moved.former.name, moved.target.name
+        );
+        PendingEntry {
+            kind: PendingKind::Remapped,
+            change: None,
+            account: moved.account.clone(),
+            account_name: self.account_name(moved.account),
+            from: Some(moved.line.package_id.clone()),
+            to: Some(moved.line.package_id.clone()),
+            quantity: moved.has.and_then(|has| has.quantity),
+            occurred_at: moved.own.updated_at,
+            received_at: moved.own.updated_at,
+            why: Some((None, words)),
+            auto: false,
+            next_at: None,
+            tries: 0,
+            run: None,
+        }
     }
 }

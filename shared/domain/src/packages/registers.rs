@@ -78,6 +78,8 @@ struct Registers {
     removed: BTreeMap<PackageId, Stamp>,
     /// What stands nowhere was not there then.
     since: Timestamp,
+    /// What anything was ever told of.
+    told: BTreeSet<PackageId>,
 }
 
 impl Registers {
@@ -91,6 +93,7 @@ impl Registers {
             present: account.packages.iter().map(present).collect(),
             removed: account.removed.iter().map(|own| (own.id.clone(), own.stamp.clone())).collect(),
             since,
+            told: account.told.iter().chain(account.packages.iter().map(|own| &own.id)).cloned().collect(),
         }
     }
 
@@ -101,6 +104,7 @@ impl Registers {
     }
 
     fn say(&mut self, package: &PackageId, quantity: Option<Option<i64>>, stamp: &Stamp) {
+        self.told.insert(package.clone());
         let mark = (stamp.at, Some(stamp.change.clone()));
         if mark <= self.mark(package) {
             return;
@@ -133,6 +137,7 @@ impl Registers {
             packages: self.present.into_iter().map(package).collect(),
             removed: self.removed.into_iter().map(removed).collect(),
             packages_at: Some(self.since),
+            told: self.told,
             ..account.clone()
         }
     }
@@ -170,6 +175,7 @@ mod tests {
             contact_email: None,
             packages: Vec::new(),
             removed: Vec::new(),
+            told: BTreeSet::new(),
             packages_at: Some(Timestamp::UNIX_EPOCH),
             active: true,
             updated_at: at(0),

@@ -362,6 +362,7 @@ mod tests {
             contact_email: None,
             packages: packages.iter().map(|package| AccountPackage::new(id(package), Some(10))).collect(),
             removed: Vec::new(),
+            told: std::collections::BTreeSet::new(),
             packages_at: None,
             active,
             updated_at: AT.parse().unwrap(),

@@ -218,6 +218,7 @@ fn merged(item: &AccountItem, before: Option<&Account>, at: Timestamp) -> Accoun
             contact_email: contact_email.clone(),
             packages: Vec::new(),
             removed: Vec::new(),
+            told: std::collections::BTreeSet::new(),
             // Nothing was said of its packages yet.
             packages_at: Some(Timestamp::UNIX_EPOCH),
             active,

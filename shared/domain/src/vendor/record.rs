@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the vendor is in Autotask, and what its partners are told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -124,6 +124,10 @@ pub struct Account {
     /// What it no longer has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<RemovedPackage>,
+    /// Every package that anything was ever told of. Of one that is not among them nothing is known: it may be counted
+    /// and never told.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub told: BTreeSet<PackageId>,
     /// When all of its packages were last told together: what was not among them was not there then. Absent: when it
     /// was last updated.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -105,6 +105,7 @@ impl Msp {
                 contact_email: Some(email.to_owned()).filter(|e| !e.is_empty()),
                 packages: vec![package],
                 removed: Vec::new(),
+                told: std::collections::BTreeSet::new(),
                 packages_at: None,
                 active: true,
                 updated_at: self.world.clock.now(),

@@ -107,7 +107,7 @@ impl Seen {
         self.peak.get(&spot).filter(|(month, _)| *month == day.first_of_month()).map_or(0, |(_, units)| *units)
     }
 
-    fn is_edited(&self, spot: Spot, day: Date) -> bool {
+    pub(super) fn is_edited(&self, spot: Spot, day: Date) -> bool {
         self.edits.iter().any(|edit| edit.spot == spot && edit.from <= day)
     }
 

@@ -239,3 +239,28 @@ async fn what_is_told_of_an_account_that_has_left_is_newer_than_what_was_taken_b
     assert_eq!(units(&town, 0).await, (8, 0));
     assert_eq!(town.pending().await, [] as [Value; 0]);
 }
+
+#[tokio::test]
+async fn a_counted_package_that_is_listed_no_longer_is_not_billed_again_on_another_line() {
+    let town = billed().await;
+    let list = async |packages: Value| {
+        town.world.advance(SignedDuration::from_secs(1));
+        let body = json!({"name": "Client", "packages": packages});
+        town.back_end().put(&path(&town), body).await.assert_status(200);
+    };
+    town.map("p2", town.items[1], "usage", json!({})).await.assert_status(200);
+    list(json!([{"id": "p1", "quantity": 8}, {"id": "p2", "quantity": 1}])).await;
+    let counted = json!({"active": 7, "as_of": town.world.clock.now()});
+    let usage = format!("/v1/usage/{}/{}/p2", town.world.partner, town.clients[0].account);
+    town.back_end().put(&usage, counted).await.assert_status(200);
+    sync(&town, "package_changes").await;
+    assert_eq!(units(&town, 1).await, (7, 7));
+    list(json!([{"id": "p1", "quantity": 8}])).await;
+    sync(&town, "package_changes").await;
+    assert_eq!(units(&town, 1).await, (7, 0));
+    town.world.advance(SignedDuration::from_secs(1));
+    town.map("p2", town.items[2], "usage", json!({})).await.assert_status(200);
+    sync(&town, "initial").await;
+    assert_eq!((units(&town, 1).await.1, units(&town, 2).await), (0, (0, 0)));
+    assert_eq!(town.pending().await, [] as [Value; 0], "there is nothing left to swap");
+}

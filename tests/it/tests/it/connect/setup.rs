@@ -78,6 +78,7 @@ async fn the_counters_count_records() {
         contact_email: None,
         packages: Vec::new(),
         removed: Vec::new(),
+        told: std::collections::BTreeSet::new(),
         packages_at: None,
         active: true,
         updated_at: world.ports().clock.now(),

@@ -13,6 +13,7 @@ fn account(world: &World, id: &str, packages: &[(&str, Option<i64>)]) -> Account
         contact_email: None,
         packages: packages.iter().map(package).collect(),
         removed: Vec::new(),
+        told: std::collections::BTreeSet::new(),
         packages_at: None,
         active: true,
         updated_at: world.clock.now(),
