@@ -263,9 +263,11 @@ fn is_right(line: &RunLine) -> bool {
     matches!(line.state, LineState::Changed | LineState::Unchanged | LineState::Superseded)
 }
 
-/// Whether a run went over what a person had changed. A count's run looks at the first of its month.
+/// Whether a run went over what a person had changed. A count's run looks at the first of its month; one that finds a
+/// newer word leaves all as it is.
 fn puts_right(run: &Run, lines: &[RunLine], edit: &Edit) -> bool {
     let own = lines.iter().find(|line| line.line == Some(edit.line) && is_right(line));
+    let own = own.filter(|line| line.state != LineState::Superseded);
     own.is_some_and(|line| {
         let late_enough = run.kind == RunKind::PackageChanges || edit.from <= line.effective_date;
         run.created_at > edit.at && late_enough
