@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::Value;
 use url::Url;
@@ -219,6 +220,15 @@ impl Client {
         self.parsed(&response, |response| entities::read_invoice_pdf(&response.body))
     }
 
+    /// Deletes a row at the entity's own path.
+    ///
+    /// # Errors
+    /// As [`Client::delete_under`].
+    pub async fn delete<T: Entity>(&self, id: Id<T>) -> Result<()> {
+        const { assert!(T::ROOT_DELETE, "rows of this entity are not deleted at its own path") };
+        self.delete_at(&format!("{}/{id}", T::NAME)).await
+    }
+
     /// Deletes a row under its parent.
     ///
     /// # Errors
@@ -226,7 +236,11 @@ impl Client {
     /// the same to both.
     pub async fn delete_under<T: Child>(&self, parent: Id<T::Parent>, id: Id<T>) -> Result<()> {
         const { assert!(T::DELETE, "rows of this entity cannot be deleted") };
-        let url = self.data_url(&format!("{}/{id}", child_path::<T>(parent)))?;
+        self.delete_at(&format!("{}/{id}", child_path::<T>(parent))).await
+    }
+
+    pub(crate) async fn delete_at(&self, path: &str) -> Result<()> {
+        let url = self.data_url(path)?;
         let response = self.send_write(Method::Delete, url, None).await?;
         match answer::thread_limit(&response, Some(&self.inner.credentials)) {
             Some(error) => Err(error),
@@ -252,6 +266,12 @@ impl Client {
         self.get_item(url, Ok).await
     }
 
+    /// The same client, which takes one more secret out of the texts of errors.
+    pub(crate) fn hiding(&self, secret: SecretString) -> Self {
+        let credentials = self.inner.credentials.clone().hiding(secret);
+        Self { inner: Arc::new(Inner { credentials, ..(*self.inner).clone() }) }
+    }
+
     pub(crate) fn pages_max(&self) -> usize {
         self.inner.pages_max
     }
@@ -266,7 +286,7 @@ impl Client {
         self.inner.zone.at(&format!("V1.0/{path}"))
     }
 
-    async fn get_item<T>(&self, url: Url, read: impl Fn(Value) -> Result<T>) -> Result<Option<T>> {
+    pub(crate) async fn get_item<T>(&self, url: Url, read: impl Fn(Value) -> Result<T>) -> Result<Option<T>> {
         let parse = |response: &Response| {
             if answer::is_missing_row(response) {
                 return Ok(None);
@@ -344,7 +364,7 @@ impl Client {
         Err(answer::failure(MethodKind::Read, &response, Some(&self.inner.credentials)))
     }
 
-    async fn write<B: Serialize + Sync>(&self, method: Method, path: &str, body: &B) -> Result<i64> {
+    pub(crate) async fn write<B: Serialize + Sync>(&self, method: Method, path: &str, body: &B) -> Result<i64> {
         let body = serde_json::to_vec(body).map_err(|_| Error::out_of_bounds("a body cannot be written as JSON"))?;
         let response = self.send_write(method, self.data_url(path)?, Some(body.into())).await?;
         page::item_id(&response).map_err(|what| {

@@ -12,6 +12,8 @@ pub struct Credentials {
     username: String,
     secret: SecretString,
     integration_code: Option<SecretString>,
+    /// What is sent in bodies and must not come back in the text of an error.
+    hidden: Vec<SecretString>,
 }
 
 impl Credentials {
@@ -19,7 +21,7 @@ impl Credentials {
     /// the vendor's own, or the one that the tenant generated. Autotask answers nothing without
     /// one, so that `None` is only for what a test wants to see refused.
     pub fn new(username: impl Into<String>, secret: SecretString, integration_code: Option<SecretString>) -> Self {
-        Self { username: username.into(), secret, integration_code }
+        Self { username: username.into(), secret, integration_code, hidden: Vec::new() }
     }
 
     /// The API user's name, as used for zone discovery.
@@ -42,10 +44,15 @@ impl Credentials {
         self.headers().iter().all(|header| fits(header.expose()))
     }
 
+    pub(crate) fn hiding(mut self, secret: SecretString) -> Self {
+        self.hidden.push(secret);
+        self
+    }
+
     /// Takes every secret out of a text that came from outside.
     pub(crate) fn scrub(&self, text: &mut String) {
-        let code = self.integration_code.as_ref().map(ExposeSecret::expose_secret);
-        for secret in [Some(self.secret.expose_secret()), code].into_iter().flatten() {
+        let secrets = [Some(&self.secret), self.integration_code.as_ref()].into_iter().flatten().chain(&self.hidden);
+        for secret in secrets.map(ExposeSecret::expose_secret) {
             if !secret.is_empty() && text.contains(secret) {
                 *text = text.replace(secret, "[redacted]");
             }

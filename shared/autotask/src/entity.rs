@@ -22,6 +22,8 @@ pub trait Entity: DeserializeOwned + Send + 'static {
     const ROOT_CREATE: bool;
     /// Whether rows are changed at the entity's own path.
     const ROOT_PATCH: bool;
+    /// Whether rows are deleted at the entity's own path. `false` also where Autotask would and nobody here does.
+    const ROOT_DELETE: bool = false;
     /// Fields that Autotask takes in no filter, whether typed here or not.
     const NOT_QUERYABLE: &'static [&'static str] = &[];
 }
@@ -67,11 +69,10 @@ pub trait Replace: Serialize + Sync {
 
 /// A row: every field but the id optional, because zones and security levels differ in what they
 /// send.
-macro_rules! entity {
+macro_rules! row {
     (
         $(#[$doc:meta])*
-        $name:ident at $path:literal, read $read:expr, query $query:literal, create $create:literal, patch $patch:literal
-        $(, never filtered $unfiltered:expr)?;
+        $name:ident, read $read:expr;
         $( $(#[$field_doc:meta])* $field:ident $wire:literal $type:ty, )*
         $( + $udf:ident $udf_wire:literal )?
     ) => {
@@ -101,16 +102,36 @@ macro_rules! entity {
 
             /// See [`Entity::READ_FIELDS`](crate::Entity::READ_FIELDS).
             pub const READ_FIELDS: &'static [&'static str] = $read;
+            /// See [`Entity::FIELDS`](crate::Entity::FIELDS).
+            pub const FIELDS: &'static [&'static str] = &["id", $( $wire, )* $( $udf_wire, )?];
+        }
+    };
+}
+
+/// A row of an entity that has its own path.
+macro_rules! entity {
+    (
+        $(#[$doc:meta])*
+        $name:ident at $path:literal, read $read:expr, query $query:literal, create $create:literal, patch $patch:literal
+        $(, delete $delete:literal)?
+        $(, never filtered $unfiltered:expr)?;
+        $($fields:tt)*
+    ) => {
+        crate::entity::row! {
+            $(#[$doc])*
+            $name, read $read;
+            $($fields)*
         }
 
         impl crate::Entity for $name {
             const NAME: &'static str = $path;
             const MODEL: &'static str = stringify!($name);
-            const READ_FIELDS: &'static [&'static str] = $read;
-            const FIELDS: &'static [&'static str] = &["id", $( $wire, )* $( $udf_wire, )?];
+            const READ_FIELDS: &'static [&'static str] = $name::READ_FIELDS;
+            const FIELDS: &'static [&'static str] = $name::FIELDS;
             const QUERYABLE: bool = $query;
             const ROOT_CREATE: bool = $create;
             const ROOT_PATCH: bool = $patch;
+            $( const ROOT_DELETE: bool = $delete; )?
             $( const NOT_QUERYABLE: &'static [&'static str] = $unfiltered; )?
         }
     };
@@ -256,4 +277,4 @@ macro_rules! picklist_number {
     };
 }
 
-pub(crate) use {child, create, entity, patch, picklist_number};
+pub(crate) use {child, create, entity, patch, picklist_number, row};

@@ -17,6 +17,7 @@ mod query;
 pub mod retry;
 pub mod transport;
 mod udf;
+mod webhooks;
 pub mod wire;
 pub mod zone;
 
@@ -35,6 +36,7 @@ pub use page::PAGE_SIZE_MAX;
 pub use query::{OR_IDS_MAX, Query};
 pub use transport::{Header, Method, REQUEST_TIMEOUT, Request, Response, Transport, TransportError};
 pub use udf::{UserDefinedField, UserDefinedFields};
+pub use webhooks::{FieldUse, WebhookFieldIds, Webhooks};
 pub use zone::{HostPolicy, Zone, ZoneError, ZoneUrl};
 
 #[cfg(test)]
@@ -43,3 +45,5 @@ mod client_tests;
 mod fake;
 #[cfg(test)]
 mod invoice_tests;
+#[cfg(test)]
+mod webhook_tests;

@@ -185,7 +185,7 @@ impl Fields {
 /// The values of a picklist field.
 #[derive(Debug, Clone, Copy)]
 pub struct Picklist<'a> {
-    entries: &'a [PicklistEntry],
+    pub(crate) entries: &'a [PicklistEntry],
 }
 
 impl<'a> Picklist<'a> {
@@ -231,11 +231,15 @@ impl Client {
     /// # Errors
     /// See [`Error`](crate::Error).
     pub async fn entity_information<T: Entity>(&self) -> Result<EntityInformation> {
+        self.information_of(T::NAME).await
+    }
+
+    pub(crate) async fn information_of(&self, name: &str) -> Result<EntityInformation> {
         #[derive(Deserialize)]
         struct Answer {
             info: EntityInformation,
         }
-        let url = self.data_url(&format!("{}/entityInformation", T::NAME))?;
+        let url = self.data_url(&format!("{name}/entityInformation"))?;
         let answer: Answer = self.read(Method::Get, url, None, page::json).await?;
         Ok(answer.info)
     }
@@ -256,7 +260,7 @@ impl Client {
         self.fields_at(&format!("{}/entityInformation/userDefinedFields", T::NAME)).await
     }
 
-    async fn fields_at(&self, path: &str) -> Result<Fields> {
+    pub(crate) async fn fields_at(&self, path: &str) -> Result<Fields> {
         #[derive(Deserialize)]
         struct Answer {
             fields: Vec<FieldInformation>,

@@ -7,6 +7,7 @@
 mod billing_code;
 mod billing_item;
 mod company;
+mod configuration_item;
 mod contact;
 mod contract;
 mod contract_service;
@@ -16,10 +17,13 @@ mod invoice;
 mod invoice_pdf;
 mod product;
 mod service;
+mod ticket;
+mod webhook;
 
 pub use billing_code::BillingCode;
 pub use billing_item::{BillingItem, BillingItemType};
 pub use company::{Company, CompanyPatch, CompanyType, NewCompany};
+pub use configuration_item::ConfigurationItem;
 pub use contact::{Contact, ContactPatch, NewContact};
 pub use contract::{Contract, ContractPatch, ContractStatus, ContractType, NewContract};
 pub use contract_service::{
@@ -34,6 +38,11 @@ pub use invoice::{Invoice, InvoicePatch, InvoiceReplacement};
 pub use invoice_pdf::{INVOICE_PDF_MAX, InvoicePdf};
 pub use product::{Product, ProductPatch};
 pub use service::{NewService, Service, ServiceBundle, ServiceBundlePatch, ServicePatch};
+pub use ticket::{NewTicket, NewTicketNote, Ticket, TicketNote, TicketPatch};
+pub use webhook::{
+    NewWebhook, WEBHOOK_KEY_MAX, WEBHOOK_NAME_MAX, WEBHOOK_URL_MAX, Webhook, WebhookEventErrorLog,
+    WebhookExcludedResource, WebhookField, WebhookKey, WebhookKind, WebhookPatch, WebhookUdfField,
+};
 
 pub(crate) use invoice_pdf::{plain_base64, read as read_invoice_pdf};
 

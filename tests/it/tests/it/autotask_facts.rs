@@ -7,13 +7,15 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use autotask::{
-    BillingCode, BillingItem, Child, Client, Company, CompanyPatch, CompanyType, Contact, ContactPatch, Contract,
-    ContractPatch, ContractService, ContractServiceAdjustment, ContractServiceBundle, ContractServiceBundleAdjustment,
-    ContractServiceBundlePatch, ContractServiceBundleUnit, ContractServicePatch, ContractServiceUnit, ContractStatus,
-    ContractType, Create, Credentials, Currency, Entity, Filter, HostPolicy, Id, Invoice, InvoicePatch,
-    InvoiceReplacement, NewCompany, NewContact, NewContract, NewContractService, NewContractServiceBundle, NewService,
-    Patch, PicklistValue, Product, ProductPatch, Replace, Request, Response, Service, ServiceBundle,
-    ServiceBundlePatch, ServicePatch, Transport, TransportError, zone,
+    BillingCode, BillingItem, Child, Client, Company, CompanyPatch, CompanyType, ConfigurationItem, Contact,
+    ContactPatch, Contract, ContractPatch, ContractService, ContractServiceAdjustment, ContractServiceBundle,
+    ContractServiceBundleAdjustment, ContractServiceBundlePatch, ContractServiceBundleUnit, ContractServicePatch,
+    ContractServiceUnit, ContractStatus, ContractType, Create, Credentials, Currency, Entity, FieldUse, Filter,
+    HostPolicy, Id, Invoice, InvoicePatch, InvoiceReplacement, NewCompany, NewContact, NewContract, NewContractService,
+    NewContractServiceBundle, NewService, NewTicket, NewTicketNote, NewWebhook, Patch, PicklistValue, Product,
+    ProductPatch, Replace, Request, Response, Service, ServiceBundle, ServiceBundlePatch, ServicePatch, Ticket,
+    TicketNote, TicketPatch, Transport, TransportError, Webhook, WebhookEventErrorLog, WebhookExcludedResource,
+    WebhookField, WebhookKey, WebhookKind, WebhookPatch, WebhookUdfField, zone,
 };
 use jiff::civil::date;
 use rust_decimal::Decimal;
@@ -104,6 +106,7 @@ fn entity<T: Entity + Serialize>() {
     assert_eq!(T::QUERYABLE, has(format!("/V1.0/{name}/{{id}}"), "GET"), "{name} get");
     assert_eq!(T::ROOT_CREATE, has(format!("/V1.0/{name}"), "POST"), "{name} create");
     assert_eq!(T::ROOT_PATCH, has(format!("/V1.0/{name}"), "PATCH"), "{name} patch");
+    assert!(!T::ROOT_DELETE || has(format!("/V1.0/{name}/{{id}}"), "DELETE"), "{name} delete");
 }
 
 fn child<T: Child>() {
@@ -159,6 +162,18 @@ fn every_typed_field_is_in_the_vendors_models_and_keeps_its_kind() {
     entity::<Invoice>();
     entity::<BillingItem>();
     entity::<Currency>();
+    entity::<Ticket>();
+    entity::<TicketNote>();
+    entity::<ConfigurationItem>();
+    entity::<WebhookEventErrorLog>();
+    // The copy of the models has webhooks of companies and contacts only; those of the others are alike.
+    for of in ["Company", "Contact"] {
+        keeps_kinds::<Webhook>(&format!("{of}Webhook"), Webhook::FIELDS);
+        keeps_kinds::<WebhookField>(&format!("{of}WebhookField"), WebhookField::FIELDS);
+        keeps_kinds::<WebhookUdfField>(&format!("{of}WebhookUdfField"), WebhookUdfField::FIELDS);
+        let excluded = format!("{of}WebhookExcludedResource");
+        keeps_kinds::<WebhookExcludedResource>(&excluded, WebhookExcludedResource::FIELDS);
+    }
     for field in Company::CUSTOMER_FIELDS {
         assert!(Company::FIELDS.contains(field), "{field}");
     }
@@ -192,6 +207,17 @@ fn every_field_that_is_sent_is_in_the_vendors_models() {
     patch::<ServiceBundlePatch>();
     patch::<ProductPatch>();
     patch::<InvoicePatch>();
+    create::<NewTicket>();
+    create::<NewTicketNote>();
+    patch::<TicketPatch>();
+    let kinds = kinds("CompanyWebhook");
+    for field in NewWebhook::FIELDS {
+        assert!(kinds.contains_key(*field), "the facts have no CompanyWebhook.{field}");
+    }
+    let whole = NewWebhook { notification_email_address: Some("a@b.example".to_owned()), ..webhook() };
+    let sent = serde_json::to_value(&whole).unwrap();
+    let sent: BTreeSet<&str> = sent.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(sent, NewWebhook::FIELDS.iter().copied().collect());
     replacement(&InvoiceReplacement::of(&invoice(), None).unwrap());
 }
 
@@ -202,6 +228,7 @@ fn children_are_written_where_the_list_of_operations_says() {
     child::<ContractServiceBundle>();
     child::<ContractServiceAdjustment>();
     child::<ContractServiceBundleAdjustment>();
+    child::<TicketNote>();
 }
 
 /// Refuses everything, and remembers what was asked.
@@ -267,6 +294,39 @@ async fn writes(client: &Client) {
     let _ = client.patch_under(contract, &ContractServicePatch::new(1)).await;
     let _ = client.patch_under(contract, &ContractServiceBundlePatch::new(1)).await;
     let _ = client.delete_under::<Contact>(company, Id::new(71)).await;
+    let _ = client.create(&NewTicket::new(company, "t", 1, 1)).await;
+    let _ = client.patch(&TicketPatch::new(1)).await;
+    let ticket = Id::<Ticket>::new(54);
+    let _ = client.create_under(ticket, &NewTicketNote::new(ticket, "d", 1, 1)).await;
+    let _ = client.delete(Id::<WebhookEventErrorLog>::new(71)).await;
+}
+
+fn webhook() -> NewWebhook {
+    let key = WebhookKey::new("key".into()).unwrap();
+    NewWebhook::new("n", "https://hooks.example/a", "https://hooks.example/b", key)
+}
+
+/// Everything that is done with webhooks of a kind.
+async fn webhooks(client: &Client, kind: WebhookKind) {
+    let (webhooks, of) = (client.webhooks(kind), Id::new(55));
+    let used = FieldUse { subscribed: true, always_shown: true };
+    let _ = webhooks.information().await;
+    let _ = webhooks.field_ids().await;
+    let _ = webhooks.udf_field_ids().await;
+    let _ = webhooks.query(Filter::everything()).await;
+    let _ = webhooks.get(Id::new(71)).await;
+    let _ = webhooks.create(&webhook()).await;
+    let _ = webhooks.patch(&WebhookPatch::new(1)).await;
+    let _ = webhooks.delete(Id::new(71)).await;
+    let _ = webhooks.fields(of).await;
+    let _ = webhooks.add_field(of, 1, used).await;
+    let _ = webhooks.remove_field(of, Id::new(71)).await;
+    let _ = webhooks.udf_fields(of).await;
+    let _ = webhooks.add_udf_field(of, 1, used).await;
+    let _ = webhooks.remove_udf_field(of, Id::new(71)).await;
+    let _ = webhooks.excluded_resources(of).await;
+    let _ = webhooks.exclude_resource(of, 1).await;
+    let _ = webhooks.remove_excluded_resource(of, Id::new(71)).await;
 }
 
 /// `/V1.0/Contracts/52/Services` as the list writes it: `/V1.0/Contracts/{parentId}/Services`.
@@ -288,10 +348,14 @@ async fn every_path_and_method_that_the_client_calls_is_in_the_list_of_operation
     let client = Client::new(recorder.clone(), url, Credentials::new("u", "s".into(), Some("c".into())));
 
     queries!(&client => Company, Contact, Contract, ContractService, ContractServiceUnit, ContractServiceBundle,
-        ContractServiceBundleUnit, Service, ServiceBundle, Product, BillingCode, Invoice, BillingItem);
+        ContractServiceBundleUnit, Service, ServiceBundle, Product, BillingCode, Invoice, BillingItem, Ticket,
+        TicketNote, ConfigurationItem, WebhookEventErrorLog);
     reads::<ContractServiceAdjustment>(&client).await;
     reads::<ContractServiceBundleAdjustment>(&client).await;
     writes(&client).await;
+    for kind in WebhookKind::ALL {
+        webhooks(&client, kind).await;
+    }
     let _ = client.invoice_pdf(Id::new(71)).await;
     let _ = client.threshold().await;
     let _ = client.versions().await;
@@ -299,8 +363,8 @@ async fn every_path_and_method_that_the_client_calls_is_in_the_list_of_operation
 
     let calls: BTreeSet<_> =
         recorder.0.lock().unwrap().iter().map(|(verb, path)| (verb.clone(), template(path))).collect();
-    // 13 entities of 6 reads, 2 of 3, 21 writes, 4 others.
-    assert_eq!(calls.len(), 13 * 6 + 2 * 3 + 21 + 4, "{calls:#?}");
+    // 17 entities of 6 reads, 2 of 3, 25 writes, 5 kinds of webhooks of which one has no user-defined fields, 4 others.
+    assert_eq!(calls.len(), 17 * 6 + 2 * 3 + 25 + (5 * 17 - 4) + 4, "{calls:#?}");
     let operations = operations();
     for (verb, path) in calls {
         let listed = operations.iter().find(|(listed, _)| {

@@ -2,7 +2,7 @@
 
 use autotask::{
     Client, Company, Contact, Contract, ContractService, ContractServiceAdjustment, ContractServicePatch,
-    ContractServiceUnit, Credentials, Entity, Error, Field, Filter, HostPolicy, Id, NewContact, zone,
+    ContractServiceUnit, Credentials, Error, Field, Filter, HostPolicy, Id, NewContact, zone,
 };
 use jiff::civil::date;
 
