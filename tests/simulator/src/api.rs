@@ -15,6 +15,7 @@ use crate::refusal::Refusal;
 use crate::routes::{Call, Resolved, Target, resolve};
 use crate::state::{LateRequest, LoggedRequest, State, Tenant};
 use crate::switches::MissingItem;
+use crate::webhooks;
 use crate::wire::{Answer, Outcome, Response, WireRequest};
 use crate::write;
 
@@ -47,8 +48,15 @@ pub(crate) fn answer(state: &mut State, setting: Setting, request: &WireRequest,
     outcome
 }
 
-/// Applies what came late and is due by now.
+/// Applies what came late and is due by now, and what else the clock brings.
 pub(crate) fn run_due(state: &mut State, setting: Setting) {
+    run_late(state, setting);
+    for index in 0..state.databases.len() {
+        webhooks::run_due(&mut state.tenant(index, setting.now));
+    }
+}
+
+fn run_late(state: &mut State, setting: Setting) {
     if state.late.iter().all(|late| late.due > setting.now) {
         return;
     }

@@ -160,7 +160,7 @@ fn databases(simulator: &Simulator, request: &WireRequest, rest: &[&str]) -> Ans
     }
 }
 
-/// `{"permissions"?, "costs_readable"?, "secret"?, "moved_to"?}`.
+/// `{"permissions"?, "costs_readable"?, "secret"?, "moved_to"?, "webhooks_max"?}`.
 fn change_database(simulator: &Simulator, request: &WireRequest, ci: u64) -> Answer {
     #[derive(serde::Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -169,6 +169,7 @@ fn change_database(simulator: &Simulator, request: &WireRequest, ci: u64) -> Ans
         costs_readable: Option<bool>,
         secret: Option<String>,
         moved_to: Option<Url>,
+        webhooks_max: Option<u32>,
     }
     let change: Change = read(request)?;
     if let Some(permissions) = change.permissions {
@@ -179,6 +180,9 @@ fn change_database(simulator: &Simulator, request: &WireRequest, ci: u64) -> Ans
     }
     if let Some(secret) = change.secret {
         simulator.set_secret(ci, &secret)?;
+    }
+    if let Some(most) = change.webhooks_max {
+        simulator.set_webhooks_max(ci, Some(most))?;
     }
     if let Some(zone) = change.moved_to {
         simulator.move_database(ci, zone)?;

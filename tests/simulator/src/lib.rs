@@ -31,6 +31,7 @@ mod table;
 mod tables;
 mod transport;
 mod units;
+mod webhooks;
 mod wire;
 mod write;
 

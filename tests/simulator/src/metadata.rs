@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::schema::{Entity, Field, catalogue};
+use crate::schema::{Entity, Field, Role, catalogue};
 use crate::spec::Level;
 use crate::state::Tenant;
 use crate::switches::{PeriodTypeForm, UserAccessForm};
@@ -36,12 +36,10 @@ pub(crate) fn information(tenant: &Tenant, entity: &Entity) -> Response {
             "userAccessForQuery": show(access.view, can_query),
             "userAccessForUpdate": show(access.edit, can("PATCH")),
             "hasUserDefinedFields": entity.has_udfs(),
-            "supportsWebhookCallouts": WITH_WEBHOOKS.contains(&entity.def.plural),
+            "supportsWebhookCallouts": matches!(entity.role, Role::Watched),
         }}),
     )
 }
-
-const WITH_WEBHOOKS: &[&str] = &["Companies", "Contacts"];
 
 /// Whether any path of the entity has the verb (`query`: whether it can be queried).
 fn has_verb(entity: &Entity, verb: &str) -> bool {
@@ -83,7 +81,7 @@ fn describe(tenant: &Tenant, entity: &Entity, field: &Field) -> Value {
         "isPickList": field.picklist.is_some(),
         "picklistValues": picklist(tenant, field),
         "picklistParentValueField": "",
-        "isSupportedWebhookField": WITH_WEBHOOKS.contains(&entity.def.plural),
+        "isSupportedWebhookField": entity.is_webhook_field(field),
     })
 }
 
@@ -136,7 +134,7 @@ pub(crate) fn user_defined_fields(entity: &Entity) -> Response {
                 "picklistValues": list.map(|picks| values(picks, false)),
                 "picklistParentValueField": "",
                 "defaultValue": null,
-                "isSupportedWebhookField": WITH_WEBHOOKS.contains(&entity.def.plural),
+                "isSupportedWebhookField": matches!(entity.role, Role::Watched),
             })
         })
         .collect();

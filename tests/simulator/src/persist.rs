@@ -141,7 +141,7 @@ fn restore_row(state: &mut State, ci: u64, plural: &str, object: &Map<String, Va
     };
     let mut row = Row::empty(entity);
     if row.merge(entity, object).is_ok() {
-        state.databases[index].tables[entity.id].put(entity, row);
+        let _before = state.databases[index].tables[entity.id].put(entity, row);
     }
 }
 

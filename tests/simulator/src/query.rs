@@ -14,6 +14,7 @@ use crate::show::{self, Include};
 use crate::state::Tenant;
 use crate::switches::{FutureRows, MaxRecordsCapital};
 use crate::table::{Row, Table};
+use crate::webhooks;
 use crate::wire::{Response, WireRequest};
 
 /// `POST …/query` with a body, or `GET …/query?search=`.
@@ -83,7 +84,12 @@ pub(crate) fn one(tenant: &Tenant, entity: &Entity, id: i64) -> Option<Row> {
     if !may_view(tenant, entity) {
         return None;
     }
-    View::new(tenant, entity).get(id).cloned()
+    View::new(tenant, entity).get(id).filter(|row| is_own(tenant, entity, row)).cloned()
+}
+
+/// Whether a row is among those that the API user sees: of the error log only those of its own webhooks.
+pub(crate) fn is_own(tenant: &Tenant, entity: &Entity, row: &Row) -> bool {
+    entity.def.plural != "WebhookEventErrorLogs" || webhooks::owner_of_log(entity, row) == Some(tenant.actor)
 }
 
 pub(crate) fn may_view(tenant: &Tenant, entity: &Entity) -> bool {
@@ -228,7 +234,7 @@ fn find<'t>(tenant: &'t Tenant<'_>, entity: &Entity, filter: &Node, after: i64, 
     }
     let view = View::new(tenant, entity);
     let zone = tenant.switches.date_values.zone();
-    let held = |id: &i64| view.get(*id).filter(|row| filter.holds(row, &zone));
+    let held = |id: &i64| view.get(*id).filter(|row| filter.holds(row, &zone) && is_own(tenant, entity, row));
     match view.candidates(filter, after) {
         Some(ids) => ids.iter().filter_map(held).take(most).collect(),
         None => {

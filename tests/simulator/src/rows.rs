@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::adjust;
+use crate::behaviour;
 use crate::cell::{Cell, parse_decimal};
 use crate::schema::{Entity, catalogue};
 use crate::sim::{Simulator, SimulatorError};
@@ -73,6 +74,7 @@ pub(crate) fn insert(tenant: &mut Tenant, entity: &Entity, fields: &Value) -> Re
     // Stamps are defaults here: what was given stays.
     merge(entity, &mut row, &fields)?;
     complete(tenant, entity, &mut row);
+    behaviour::complete(tenant, entity, &mut row);
     let id = tenant.put(entity, row);
     if let (Some(family), Some(units)) = (family, units) {
         let count = units.as_i64().ok_or_else(|| SimulatorError("units is a whole number".to_owned()))?;

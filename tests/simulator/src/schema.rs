@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 use crate::cell::Kind;
-use crate::tables::{self, EntityDef, PICKLISTS, Pick};
+use crate::tables::{self, EntityDef, KINDS, PICKLISTS, Pick, WebhookKind};
 
 /// Every path and its verbs, as the vendor's Swagger lists them.
 pub const OPERATIONS: &str = include_str!("../../fixtures/autotask/operations.tsv");
@@ -22,7 +22,23 @@ pub(crate) struct Entity {
     pub(crate) id: EntityId,
     pub(crate) def: &'static EntityDef,
     pub(crate) fields: Vec<Field>,
+    pub(crate) role: Role,
     by_name: HashMap<String, usize>,
+}
+
+/// What an entity has to do with webhooks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Role {
+    /// Nothing.
+    Plain,
+    /// Webhooks watch it.
+    Watched,
+    /// It is webhooks.
+    Webhook(&'static WebhookKind),
+    /// It is the fields of webhooks, built-in or user-defined.
+    WebhookField(&'static WebhookKind),
+    /// It is the resources that webhooks leave out.
+    Excluded,
 }
 
 /// One field.
@@ -35,6 +51,8 @@ pub(crate) struct Field {
     pub(crate) fixed: bool,
     pub(crate) queryable: bool,
     pub(crate) cost: bool,
+    /// Written, persisted, never shown.
+    pub(crate) secret: bool,
     /// Kept, persisted, never shown.
     pub(crate) internal: bool,
     /// Rows can be found by this field's integer value.
@@ -61,6 +79,14 @@ impl Entity {
     /// The index of a field that the code names itself.
     pub(crate) fn at(&self, name: &str) -> usize {
         self.field(name).unwrap_or_else(|| unreachable!("{} has no field {name}", self.def.name))
+    }
+
+    /// Whether a webhook can have this field.
+    pub(crate) fn is_webhook_field(&self, field: &Field) -> bool {
+        matches!(self.role, Role::Watched)
+            && !field.internal
+            && field.name != "id"
+            && !self.def.touched.contains(&field.name.as_str())
     }
 
     pub(crate) fn has_udfs(&self) -> bool {
@@ -102,8 +128,10 @@ pub fn served_fields() -> BTreeMap<String, Vec<String>> {
 fn build() -> Catalogue {
     let models: BTreeMap<String, BTreeMap<String, Value>> =
         serde_json::from_str(MODELS).expect("models.json is part of this crate and is valid");
-    let entities: Vec<Entity> =
-        tables::entities().enumerate().map(|(id, def)| entity(id, def, &models[def.name])).collect();
+    let model = |def: &EntityDef| if def.model.is_empty() { def.name } else { def.model };
+    let mut entities: Vec<Entity> =
+        tables::entities().enumerate().map(|(id, def)| entity(id, def, &models[model(def)])).collect();
+    number_webhook_fields(&mut entities);
     let operations = OPERATIONS
         .lines()
         .filter(|line| !line.starts_with('#'))
@@ -147,11 +175,55 @@ fn entity(id: EntityId, def: &'static EntityDef, model: &BTreeMap<String, Value>
         .enumerate()
         .flat_map(|(at, field)| [(field.name.clone(), at), (field.name.to_ascii_lowercase(), at)])
         .collect();
-    Entity { id, def, fields, by_name }
+    Entity { id, def, fields, role: role(def), by_name }
 }
 
-/// The models write `mSRP`; on the wire it is `msrp`.
+/// Fills in the picklists that webhooks have of the fields of what they watch.
+fn number_webhook_fields(entities: &mut [Entity]) {
+    for kind in KINDS {
+        let of = |plural: &str| entities.iter().position(|entity| entity.def.plural == plural);
+        let (Some(watched), Some(fields)) = (of(kind.watched), of(kind.fields)) else { continue };
+        let udf_fields = kind.udf_fields.and_then(of);
+        let watched = &entities[watched];
+        let names = watched.fields.iter().filter(|field| watched.is_webhook_field(field));
+        let built_in = numbered(kind.first_field, names.map(|field| field.name.as_str()));
+        let udfs = numbered(kind.first_udf_field, watched.def.udfs.iter().copied());
+        let mut fill = |entity: usize, field: &str, picks| {
+            let at = entities[entity].at(field);
+            entities[entity].fields[at].picklist = Some(picks);
+        };
+        fill(fields, "fieldID", built_in);
+        if let Some(entity) = udf_fields {
+            fill(entity, "udfFieldID", udfs);
+        }
+    }
+}
+
+/// The catalogue is built once and lives as long as the process, and so do its picklists.
+fn numbered<'n>(first: i64, names: impl Iterator<Item = &'n str>) -> &'static [Pick] {
+    let owned = |name: &str| -> &'static str { Box::leak(name.to_owned().into_boxed_str()) };
+    let picks: Vec<Pick> = (first..).zip(names).map(|(number, name)| (number, "", owned(name))).collect();
+    Box::leak(picks.into_boxed_slice())
+}
+
+fn role(def: &EntityDef) -> Role {
+    for kind in KINDS {
+        match def.plural {
+            plural if plural == kind.watched => return Role::Watched,
+            plural if plural == kind.webhooks => return Role::Webhook(kind),
+            plural if plural == kind.fields || Some(plural) == kind.udf_fields => return Role::WebhookField(kind),
+            plural if plural == kind.excluded => return Role::Excluded,
+            _ => {}
+        }
+    }
+    Role::Plain
+}
+
+/// The models write `mSRP` and `rMMAlertID`; on the wire it is `msrp` and `rmmAlertID`.
 fn wire_name(name: &str) -> String {
+    if let Some(rest) = name.strip_prefix("rMM") {
+        return format!("rmm{rest}");
+    }
     match name {
         "mSRP" => "msrp".to_owned(),
         "sKU" => "sku".to_owned(),
@@ -186,6 +258,7 @@ fn field(def: &'static EntityDef, name: String, model_type: &str) -> Field {
         fixed: named(def.fixed),
         queryable: !named(def.not_queryable),
         cost: named(def.costs),
+        secret: named(def.secret),
         internal: false,
         indexed: references.is_some(),
         length: def
@@ -218,6 +291,7 @@ mod tests {
                 def.fixed,
                 def.dates,
                 def.costs,
+                def.secret,
                 def.internal,
                 def.stamped,
                 def.touched,

@@ -93,7 +93,7 @@ fn some_udfs(entity: &Entity, row: &Row, wanted: &[&str]) -> Value {
 fn field(tenant: &Tenant, entity: &Entity, row: &Row, at: usize, zone: &TimeZone) -> Value {
     let field = &entity.fields[at];
     let cell = &row.cells[at];
-    if field.cost && !tenant.db.meta.costs_readable {
+    if field.secret || (field.cost && !tenant.db.meta.costs_readable) {
         return Value::Null;
     }
     if field.name == "contractPeriodType"

@@ -203,6 +203,11 @@ impl Simulator {
         self.with_meta(ci, |meta| meta.costs_readable = readable)
     }
 
+    /// Bounds how many webhooks the API user may have; `None` lifts the bound.
+    pub fn set_webhooks_max(&self, ci: u64, most: Option<u32>) -> Result<(), SimulatorError> {
+        self.with_meta(ci, |meta| meta.webhooks_max = most)
+    }
+
     /// Changes the API user's secret, as a person in Autotask would; unlocks the user.
     pub fn set_secret(&self, ci: u64, secret: &str) -> Result<(), SimulatorError> {
         self.with_meta(ci, |meta| {
@@ -320,7 +325,7 @@ impl Simulator {
             let index = state.database(ci).ok_or_else(|| no_database(ci))?;
             let entity =
                 catalogue().entity(entity).ok_or_else(|| SimulatorError(format!("there is no entity {entity}")))?;
-            change(&mut state.tenant(index, setting.now), entity)
+            change(&mut state.tenant(index, setting.now).by_hand(), entity)
         })
     }
 }
@@ -349,6 +354,7 @@ fn meta(spec: DatabaseSpec, ci: u64) -> Meta {
         resource_id: 0,
         moved_to: None,
         failed_logins: 0,
+        webhooks_max: spec.webhooks_max,
     }
 }
 

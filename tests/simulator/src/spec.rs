@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use crate::tables::{KINDS, RIGHT};
+
 /// Rows on a full page, and the most a page may hold.
 pub const PAGE_SIZE_MAX: usize = 500;
 /// Requests per rolling hour that a database grants all its integrations together.
@@ -38,6 +40,9 @@ pub struct DatabaseSpec {
     /// Wrong secrets in a row until the user is locked.
     #[serde(default = "locked_after")]
     pub locked_after: u32,
+    /// Most webhooks that the user may have, of all kinds together; no bound by default.
+    #[serde(default)]
+    pub webhooks_max: Option<u32>,
     /// The database's unique id; the next free one by default.
     #[serde(default)]
     pub ci: Option<u64>,
@@ -55,6 +60,7 @@ impl DatabaseSpec {
             costs_readable: true,
             hourly_threshold: HOURLY_THRESHOLD,
             locked_after: LOCKED_AFTER,
+            webhooks_max: None,
             ci: None,
         }
     }
@@ -93,7 +99,8 @@ pub struct Database {
     pub resource_id: i64,
 }
 
-/// Access per entity collection (`Contracts`), `*` for all that are not named.
+/// Access per entity collection (`Contracts`), `*` for all that are not named. `Webhooks` is the right to create any
+/// webhook, which a security level has besides that to a kind of them (`CompanyWebhooks`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Permissions(pub BTreeMap<String, Access>);
@@ -106,6 +113,14 @@ impl Permissions {
     }
 
     pub(crate) fn access(&self, entity: &str) -> Access {
+        let access = self.named(entity);
+        match KINDS.iter().any(|kind| kind.webhooks.eq_ignore_ascii_case(entity)) && !self.named(RIGHT).add.granted() {
+            true => Access { add: Level::None, ..access },
+            false => access,
+        }
+    }
+
+    fn named(&self, entity: &str) -> Access {
         self.0
             .iter()
             .find(|(name, _)| name.eq_ignore_ascii_case(entity))

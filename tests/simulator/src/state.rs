@@ -15,6 +15,7 @@ use crate::schema::{Entity, EntityId, catalogue};
 use crate::spec::Permissions;
 use crate::switches::Switches;
 use crate::table::{Row, Table};
+use crate::webhooks;
 
 /// Everything.
 #[derive(Debug, Default)]
@@ -60,6 +61,9 @@ pub(crate) struct Meta {
     /// Where the zone look-up sends its user; requests elsewhere are unauthorised once it moved.
     pub(crate) moved_to: Option<Url>,
     pub(crate) failed_logins: u32,
+    /// Most webhooks of the API user.
+    #[serde(default)]
+    pub(crate) webhooks_max: Option<u32>,
 }
 
 impl Db {
@@ -153,6 +157,8 @@ pub(crate) struct Tenant<'a> {
     pub(crate) switches: &'a Switches,
     pub(crate) adjustments: &'a mut Vec<AppliedAdjustment>,
     pub(crate) now: Timestamp,
+    /// The resource that does what is done: the API user, or a person.
+    pub(crate) actor: i64,
 }
 
 impl State {
@@ -164,8 +170,11 @@ impl State {
         self.databases.iter().position(|db| db.meta.username.eq_ignore_ascii_case(name.trim()))
     }
 
+    /// A database in the hands of its API user.
     pub(crate) fn tenant(&mut self, index: usize, now: Timestamp) -> Tenant<'_> {
+        let actor = self.databases[index].meta.resource_id;
         Tenant {
+            actor,
             db: &mut self.databases[index],
             journal: &mut self.journal,
             switches: &self.switches,
@@ -186,6 +195,13 @@ impl State {
 }
 
 impl Tenant<'_> {
+    /// The same database in the hands of a person.
+    pub(crate) fn by_hand(mut self) -> Self {
+        let person = self.db.table(catalogue().known("Resources")).rows.keys().next();
+        self.actor = person.copied().unwrap_or(self.actor);
+        self
+    }
+
     pub(crate) fn ci(&self) -> u64 {
         self.db.meta.ci
     }
@@ -203,17 +219,17 @@ impl Tenant<'_> {
         let id = row.id(entity);
         let ci = self.ci();
         self.journal.record(|| Record::Put(ci, entity.def.plural.to_owned(), kept(entity, &row)));
-        self.db.tables[entity.id].put(entity, row);
+        let before = self.db.tables[entity.id].put(entity, row);
+        webhooks::after_put(self, entity, id, before.as_ref());
         id
     }
 
     pub(crate) fn remove(&mut self, entity: &Entity, id: i64) -> bool {
         let ci = self.ci();
-        let removed = self.db.tables[entity.id].remove(id).is_some();
-        if removed {
-            self.journal.record(|| Record::Remove(ci, entity.def.plural.to_owned(), id));
-        }
-        removed
+        let Some(row) = self.db.tables[entity.id].remove(id) else { return false };
+        self.journal.record(|| Record::Remove(ci, entity.def.plural.to_owned(), id));
+        webhooks::after_remove(self, entity, &row);
+        true
     }
 
     pub(crate) fn today(&self) -> jiff::civil::Date {

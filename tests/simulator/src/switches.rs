@@ -48,6 +48,10 @@ pub struct Switches {
     pub invoice_total: InvoiceTotal,
     /// What `Invoices/{id}/InvoicePdf` answers.
     pub invoice_pdf: PdfForm,
+    /// Creating a webhook for an entity, URL and kind of event that another webhook has, or making one so.
+    pub repeat_webhook: Allow,
+    /// Seconds of clock from a webhook's first subscribed field to its being ready.
+    pub webhook_ready_seconds: u64,
 }
 
 impl Default for Switches {
@@ -73,6 +77,8 @@ impl Default for Switches {
             unwritable_fields: Unwritable::Ignored,
             invoice_total: InvoiceTotal::WithTax,
             invoice_pdf: PdfForm::Whole,
+            repeat_webhook: Allow::Refused,
+            webhook_ready_seconds: 0,
         }
     }
 }

@@ -64,14 +64,15 @@ impl Row {
         Ok(())
     }
 
-    /// Every field as JSON, internal ones on request (for keeping, not for showing).
+    /// Every field as JSON, internal and secret ones on request (for keeping, not for showing).
     pub(crate) fn to_json(&self, entity: &Entity, zone: &TimeZone, internal: bool) -> Map<String, Value> {
+        let shown = |secret: bool, cell: &Cell| if secret && !internal { Value::Null } else { cell.to_json(zone) };
         let mut object: Map<String, Value> = entity
             .fields
             .iter()
             .zip(&self.cells)
             .filter(|(field, _)| internal || !field.internal)
-            .map(|(field, cell)| (field.name.clone(), cell.to_json(zone)))
+            .map(|(field, cell)| (field.name.clone(), shown(field.secret, cell)))
             .collect();
         if entity.has_udfs() {
             object.insert("userDefinedFields".to_owned(), self.udfs_json(entity));
@@ -120,10 +121,10 @@ impl Table {
         }
     }
 
-    /// Puts a row under its id, whether or not one is there.
-    pub(crate) fn put(&mut self, entity: &Entity, row: Row) {
+    /// Puts a row under its id. Answers the one that was there.
+    pub(crate) fn put(&mut self, entity: &Entity, row: Row) -> Option<Row> {
         let id = row.id(entity);
-        self.remove(id);
+        let before = self.remove(id);
         self.next_id = self.next_id.max(id.saturating_add(1));
         for (index, cell) in self.index.iter_mut().zip(&row.cells) {
             if let (Some(index), Cell::Int(value)) = (index, cell) {
@@ -131,6 +132,7 @@ impl Table {
             }
         }
         self.rows.insert(id, row);
+        before
     }
 
     pub(crate) fn remove(&mut self, id: i64) -> Option<Row> {

@@ -2,8 +2,12 @@
 //! verbs from its list of operations; what stands here is what neither tells.
 
 mod billed;
+mod service_desk;
+mod webhooks;
 
 pub(crate) use billed::{CHARGE_ITEM, DUE_DAYS, NET_30, RECURRING_ITEM};
+pub(crate) use service_desk::COMPLETE;
+pub(crate) use webhooks::{KINDS, RIGHT, WebhookKind};
 
 /// One entity: how it is reached and what its fields demand.
 #[derive(Debug)]
@@ -12,6 +16,8 @@ pub(crate) struct EntityDef {
     pub(crate) name: &'static str,
     /// Name in paths and permissions: `ContractServices`.
     pub(crate) plural: &'static str,
+    /// The model that its fields come from, where the models do not have its own.
+    pub(crate) model: &'static str,
     /// Where it lies under a parent.
     pub(crate) child: Option<ChildDef>,
     /// The first id that a database gives out.
@@ -36,7 +42,9 @@ pub(crate) struct EntityDef {
     pub(crate) costs: &'static [&'static str],
     /// Fields, and their model types, that the models of 2020 do not have yet.
     pub(crate) later: &'static [(&'static str, &'static str)],
-    /// Kept per row and never shown.
+    /// Written, and never shown.
+    pub(crate) secret: &'static [&'static str],
+    /// Kept per row and never shown: numbers.
     pub(crate) internal: &'static [&'static str],
     /// Names of user-defined fields; none where the entity has no such fields.
     pub(crate) udfs: &'static [&'static str],
@@ -60,6 +68,7 @@ pub(crate) struct ChildDef {
 const PLAIN: EntityDef = EntityDef {
     name: "",
     plural: "",
+    model: "",
     child: None,
     first_id: 1,
     required: &[],
@@ -73,6 +82,7 @@ const PLAIN: EntityDef = EntityDef {
     dates: &[],
     costs: &[],
     later: &[],
+    secret: &[],
     internal: &[],
     udfs: &[],
     defaults: &[],
@@ -168,6 +178,25 @@ pub(crate) const PICKLISTS: &[(&str, &[Pick])] = &[
         ],
     ),
     ("licenseType", &[(1, "", "Professional"), (7, "", "API User (API-only)")]),
+    (
+        "ticketStatus",
+        &[
+            (1, "", "New"),
+            (COMPLETE, "", "Complete"),
+            (7, "", "Waiting Customer"),
+            (8, "", "In Progress"),
+            (11, "", "Escalate"),
+        ],
+    ),
+    ("priority", &[(1, "", "High"), (2, "", "Medium"), (3, "", "Low"), (4, "", "Critical")]),
+    ("queue", &[(5, "", "Client Portal"), (29_682_833, "", "Level I Support"), (29_683_354, "", "Billing")]),
+    ("ticketSource", &[(2, "", "Phone"), (4, "", "Email"), (8, "", "Monitoring Alert"), (9, "", "Other")]),
+    ("ticketType", &[(1, "", "Service Request"), (2, "", "Incident"), (3, "", "Problem"), (5, "", "Alert")]),
+    ("ticketCategory", &[(2, "", "AEM Alert"), (3, "", "Standard")]),
+    ("noteType", &[(1, "", "Task Summary"), (2, "", "Task Detail"), (3, "", "Task Notes")]),
+    ("publish", &[(1, "", "All Autotask Users"), (2, "", "Internal Project Team")]),
+    ("configurationItemType", &[(1, "", "Workstation"), (2, "", "Server"), (3, "", "Network Device")]),
+    ("configurationItemCategory", &[(1, "", "Standard"), (2, "", "Monitored")]),
 ];
 
 /// `contractType` of recurring service contracts.
@@ -177,7 +206,8 @@ pub(crate) const RECURRING_CODE: i64 = 5;
 
 /// The entities that the simulator knows.
 pub(crate) fn entities() -> impl Iterator<Item = &'static EntityDef> {
-    ENTITIES.iter().chain(billed::ENTITIES)
+    let webhooks = webhooks::ENTITIES.iter().copied().flatten();
+    ENTITIES.iter().chain(billed::ENTITIES).chain(service_desk::ENTITIES).chain(webhooks)
 }
 
 const ENTITIES: &[EntityDef] = &[

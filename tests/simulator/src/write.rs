@@ -43,7 +43,8 @@ pub(crate) fn delete(tenant: &mut Tenant, entity: &Entity, parent: Option<i64>, 
     if !tenant.db.meta.permissions.access(entity.def.plural).delete.granted() {
         return Err(Refusal::not_permitted("delete"));
     }
-    let row = tenant.row(entity, id).cloned().filter(|row| belongs(entity, row, parent));
+    let row = tenant.row(entity, id).cloned();
+    let row = row.filter(|row| belongs(entity, row, parent) && query::is_own(tenant, entity, row));
     let row = row.ok_or_else(Refusal::nothing_to_delete)?;
     behaviour::before_delete(tenant, entity, &row)?;
     tenant.remove(entity, id);
@@ -91,7 +92,7 @@ fn create(tenant: &mut Tenant, entity: &Entity, body: &Map<String, Value>) -> Re
     demand(entity, &row, None)?;
     set_defaults(tenant, entity, &mut row);
     check(tenant, entity, &row, None)?;
-    behaviour::check_row(entity, &row)?;
+    behaviour::check_row(tenant, entity, &row)?;
     let id = tenant.put(entity, row);
     behaviour::after_create(tenant, entity, id)?;
     Ok(id)
@@ -128,7 +129,7 @@ fn update(
     demand(entity, &row, Some(&before))?;
     stamp(tenant, entity, &mut row, entity.def.touched);
     check(tenant, entity, &row, Some(&before))?;
-    behaviour::check_row(entity, &row)?;
+    behaviour::check_row(tenant, entity, &row)?;
     tenant.put(entity, row);
     behaviour::after_update(tenant, entity, id, &before)?;
     Ok(id)

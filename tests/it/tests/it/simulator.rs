@@ -21,6 +21,7 @@ mod invoices;
 mod kept;
 mod lines;
 mod reading;
+mod webhooks;
 mod writing;
 
 const USER: &str = "api@msp.example";
