@@ -8,6 +8,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use domain::connections::{self, Keep, NewConnection, PatchedSettings, SettingsHead};
+use domain::notify::Notifications;
 use domain::{ConnectionId, Problem};
 use http::{StatusCode, header};
 use runtime::App;
@@ -118,7 +119,8 @@ pub(crate) async fn create_connection(
     let view = CreatedView {
         connection: (&made.connection).into(),
         warnings: warnings(made.warnings),
-        settings: PatchedSettings { v: 1, head, settings: made.settings }.into(),
+        settings: PatchedSettings { v: 1, head, settings: made.settings, notifications: Notifications::default() }
+            .into(),
     };
     Ok((StatusCode::CREATED, etag(1), [(header::LOCATION, location)], Json(view)))
 }

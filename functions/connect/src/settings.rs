@@ -9,6 +9,7 @@ use domain::connections::settings::{
     ScheduleKind, Weekday,
 };
 use domain::connections::{self, PatchedSettings, Priority};
+use domain::notify::EventKind;
 use domain::{ConnectionId, Role};
 use jiff::civil::Date;
 use runtime::App;
@@ -123,6 +124,16 @@ pub(crate) struct FreezeView {
     to: Date,
 }
 
+/// Whom mails go to, and of what: changed by `PUT /v1/connections/{cid}/notifications`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NotificationSettingsView {
+    /// Addresses; where there are none, mails go to `email`.
+    emails: Vec<String>,
+    /// What they are told of.
+    #[schema(value_type = Vec<String>, example = json!(["run_failed", "held"]))]
+    events: Vec<EventKind>,
+}
+
 /// A connection's settings.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SettingsView {
@@ -188,11 +199,12 @@ pub(crate) struct SettingsView {
     /// Whether the paid date of an invoice that was paid in full here is written into Autotask; switched on again, what
     /// is due is written within the hour.
     payment_writeback: bool,
+    notifications: NotificationSettingsView,
 }
 
 impl From<PatchedSettings> for SettingsView {
     fn from(of: PatchedSettings) -> Self {
-        let (head, s) = (of.head, of.settings);
+        let (head, s, notifications) = (of.head, of.settings, of.notifications);
         Self {
             priority: head.priority,
             features: head.features,
@@ -243,6 +255,10 @@ impl From<PatchedSettings> for SettingsView {
             invoice_reference: s.invoice_reference,
             pdf: s.pdf,
             payment_writeback: s.payment_writeback,
+            notifications: NotificationSettingsView {
+                emails: notifications.emails.into_iter().map(String::from).collect(),
+                events: notifications.events,
+            },
         }
     }
 }

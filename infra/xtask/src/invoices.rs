@@ -69,6 +69,7 @@ fn ports(autotask: Arc<MadeUp>) -> Result<Ports, Box<dyn std::error::Error>> {
         blobs: silent.clone(),
         queue: silent.clone(),
         events: silent.clone(),
+        mail: Arc::new(domain::mail::NoMail),
         clock: silent.clone(),
         ids: silent,
         transport,

@@ -3,6 +3,7 @@
 use crate::actor::Scope;
 use crate::blobs::Blobs;
 use crate::ids::{ConnectionId, PartnerId};
+use crate::mail::Mailer;
 use crate::records::{Collection, Key, Stored, Write};
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -26,6 +27,8 @@ pub struct Ports {
     pub queue: Arc<dyn Queue>,
     /// The bus that tells the vendor's core what happened.
     pub events: Arc<dyn Events>,
+    /// Mails to people.
+    pub mail: Arc<dyn Mailer>,
     /// The only clock.
     pub clock: Arc<dyn Clock>,
     /// The only source of identifiers.

@@ -142,6 +142,10 @@ codes! {
     MethodNotAllowed = "method_not_allowed": "This path does not take that method.", "Nothing was changed.", "See the API description.";
     PayloadTooLarge = "payload_too_large": "The request body is too large.", "Nothing was changed.", "Send a smaller body.";
     UnsupportedMediaType = "unsupported_media_type": "The request body is not of a type that this path takes.", "Nothing was changed.", "Send the content type that the API description names.";
+    MailOff = "mail_off": "This deployment sends no mail.", "Nothing was sent; events and issues tell the same.", "Ask the vendor to set an address that mails come from.";
+    NoRecipients = "no_recipients": "There is nobody to send mails to.", "Nothing was sent.", "Enter an address under Notifications.";
+    MailRefused = "mail_refused": "The mail service refused the mail.", "Nothing was sent; events and issues tell the same.", "Check the addresses; if they are right, the sender may not be verified: ask support.";
+    TestMailLimited = "test_mail_limited": "A test mail was asked for a moment ago.", "No further one was sent.", "Try again at the time that the answer names.";
     Internal = "internal": "Something went wrong on our side.", "The request may or may not have been carried out; nothing is written to Autotask twice.", "Try again; if it stays, tell support the reference.";
     Unavailable = "unavailable": "The service is busy or a part of it is away.", "Nothing was changed by this call.", "Try again in a few seconds.";
 }

@@ -118,6 +118,10 @@ pub enum Key {
     Audit(PartnerId, Option<ConnectionId>, String, String),
     /// An event that is committed and not yet published.
     Outbox(PartnerId, String),
+    /// Whom a connection's mails go to, and of what.
+    Notifications(PartnerId, ConnectionId),
+    /// What a connection's people are still to be told by mail.
+    NotifyState(PartnerId, ConnectionId),
     /// An idempotency key of one caller.
     Idempotency(Option<PartnerId>, String),
 }
@@ -177,7 +181,9 @@ impl Key {
             | Key::Fetch(p, ..)
             | Key::Issue(p, ..)
             | Key::Audit(p, ..)
-            | Key::Outbox(p, _) => Some(p),
+            | Key::Outbox(p, _)
+            | Key::Notifications(p, _)
+            | Key::NotifyState(p, _) => Some(p),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Events of the vendor's core, by EventBridge.
+//! Events of the vendor's core, and our own, by EventBridge.
 
 use crate::app::App;
 use crate::edge::EventError;
@@ -18,6 +18,13 @@ use tracing::Instrument;
 )]
 pub fn scope() -> Scope {
     Scope::system("an event of the vendor's core")
+}
+
+/// The scope of an event of our own, which names its partner: it narrows to that partner at once.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "an event of ours may be any partner's")]
+pub fn own_scope() -> Scope {
+    Scope::system("an event of our own")
 }
 
 /// Who acts for an event, for the audit trail.

@@ -9,6 +9,7 @@ use autotask::zone::ENTRY;
 use autotask::{HostPolicy, HttpTransport, TransportError};
 use domain::Ports;
 use domain::blobs::BlobError;
+use domain::mail::{Address, NoMail};
 use domain::ports::{Clock, Config, QueueName};
 use secrecy::SecretString;
 use std::collections::HashMap;
@@ -31,19 +32,28 @@ pub struct Needs {
     queues: bool,
     events: bool,
     blobs: bool,
+    mail: bool,
 }
 
 impl Needs {
     /// An HTTP function: the edge's own settings, and the table for idempotency keys.
     #[must_use]
     pub const fn http() -> Self {
-        Self { serves_http: true, table: true, secrets: false, queues: false, events: false, blobs: false }
+        Self { serves_http: true, ..Self::worker() }
     }
 
     /// A worker, a dispatcher or a receiver of events: the table.
     #[must_use]
     pub const fn worker() -> Self {
-        Self { serves_http: false, table: true, secrets: false, queues: false, events: false, blobs: false }
+        Self {
+            serves_http: false,
+            table: true,
+            secrets: false,
+            queues: false,
+            events: false,
+            blobs: false,
+            mail: false,
+        }
     }
 
     /// And connections' credentials.
@@ -68,6 +78,12 @@ impl Needs {
     #[must_use]
     pub const fn blobs(self) -> Self {
         Self { blobs: true, ..self }
+    }
+
+    /// And mails to people, where the deployment has an address to send from.
+    #[must_use]
+    pub const fn mail(self) -> Self {
+        Self { mail: true, ..self }
     }
 }
 
@@ -99,6 +115,7 @@ struct Settings {
     queues: HashMap<QueueName, String>,
     bus: Option<String>,
     bucket: Option<String>,
+    mail_from: Option<Address>,
     cursor_key_secret: Option<String>,
     claims: ClaimNames,
     support: String,
@@ -145,6 +162,7 @@ impl Settings {
         let secret_prefix = env.needed(needs.secrets, "SECRET_PREFIX");
         let bus = env.needed(needs.events, "EVENT_BUS_NAME");
         let bucket = env.needed(needs.blobs, "PDF_BUCKET");
+        let mail_from = env.mail_from(needs);
         let cursor_key_secret = env.needed(needs.serves_http, "CURSOR_KEY_SECRET");
         let support = env.needed(needs.serves_http, "SUPPORT_ADDRESS").unwrap_or_default();
         let (claims, endpoint) = (env.claims(), env.optional("AWS_ENDPOINT_URL"));
@@ -157,6 +175,7 @@ impl Settings {
                     queues,
                     bus,
                     bucket,
+                    mail_from,
                     cursor_key_secret,
                     claims,
                     support,
@@ -188,6 +207,16 @@ impl Reader<'_> {
             self.problems.push(format!("{name} is not set"));
         }
         value
+    }
+
+    /// Empty or absent: no mails.
+    fn mail_from(&mut self, needs: Needs) -> Option<Address> {
+        let text = self.optional("MAIL_FROM").filter(|_| needs.mail)?;
+        let address = Address::parse(&text);
+        if address.is_err() {
+            self.problems.push("MAIL_FROM is not an e-mail address".to_owned());
+        }
+        address.ok()
     }
 
     fn on_lambda(&mut self) {
@@ -290,6 +319,10 @@ fn ports(clients: &store::Clients, aws: &store::Settings, settings: Settings) ->
         events: match settings.bus {
             Some(bus) => Arc::new(store::Bus::new(clients.events.clone(), bus)),
             None => absent,
+        },
+        mail: match settings.mail_from {
+            Some(sender) => Arc::new(store::Ses::new(clients.ses.clone(), sender, clock.clone())),
+            None => Arc::new(NoMail),
         },
         clock,
         ids: Arc::new(SystemIds),

@@ -16,7 +16,7 @@ use tracing::Instrument;
 pub struct Tick {
     /// When the schedule was due, which is not when it arrived.
     pub time: Timestamp,
-    /// Which job: `seat-sync`, `package-changes`, `sweep`, `probe`, `watch`, `health`, `secrets-sweep`, `invoice-fetch`.
+    /// Which job: `seat-sync`, `package-changes`, `sweep`, `probe`, `watch`, `health`, `secrets-sweep`, `invoice-fetch`, `notify`.
     pub job: String,
 }
 

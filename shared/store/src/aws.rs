@@ -58,6 +58,8 @@ pub struct Clients {
     pub sqs: aws_sdk_sqs::Client,
     /// The bus.
     pub events: aws_sdk_eventbridge::Client,
+    /// Mails.
+    pub ses: aws_sdk_sesv2::Client,
 }
 
 /// Builds the clients.
@@ -68,6 +70,7 @@ pub async fn clients(settings: &Settings) -> Clients {
         secrets: aws_sdk_secretsmanager::Client::new(&shared),
         sqs: aws_sdk_sqs::Client::new(&shared),
         events: aws_sdk_eventbridge::Client::new(&shared),
+        ses: aws_sdk_sesv2::Client::new(&shared),
     }
 }
 

@@ -131,6 +131,8 @@ pub fn address(key: &Key) -> Address {
         }
         Key::Audit(p, c, month, id) => (audit(p, c.as_ref(), month), encode(id)),
         Key::Outbox(p, id) => (under_partner(p, "outbox"), encode(id)),
+        Key::Notifications(p, c) => (of_connection(p, c), "notifications".to_owned()),
+        Key::NotifyState(p, c) => (of_connection(p, c), "notify-state".to_owned()),
         Key::Idempotency(None, text) => (format!("V#idem#{}", encode(text)), "idem".to_owned()),
         Key::Idempotency(Some(p), text) => (under_partner(p, &format!("idem#{}", encode(text))), "idem".to_owned()),
     };

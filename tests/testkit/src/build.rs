@@ -11,7 +11,7 @@ use domain::records::Key;
 use domain::vendor::{Partner, VendorProfile};
 use domain::{Actor, ConnectionId, PartnerId, calendar};
 use jiff::Timestamp;
-use local::host::{Bundle, Engine, Host, LocalClock};
+use local::host::{Bundle, Engine, Host, LocalClock, LocalMail};
 use runtime::{App, EdgeConfig, MacKey};
 use secrecy::SecretString;
 use simulator::{DatabaseSpec, Options, Simulator, Switches};
@@ -41,6 +41,7 @@ pub struct Builder {
     seed: u64,
     connected: bool,
     vendor: bool,
+    mail: bool,
     settings: Vec<ChangeSettings>,
     switches: Switches,
     database: DatabaseSpec,
@@ -54,6 +55,7 @@ impl Default for Builder {
             seed: 1,
             connected: true,
             vendor: true,
+            mail: true,
             settings: Vec::new(),
             switches: Switches::default(),
             database: DatabaseSpec::new(USERNAME, SECRET, INTEGRATION_CODE),
@@ -92,6 +94,13 @@ impl Builder {
         self
     }
 
+    /// In a deployment without an address to send mails from.
+    #[must_use]
+    pub fn without_mail(mut self) -> Self {
+        self.mail = false;
+        self
+    }
+
     /// With other settings of the connection.
     #[must_use]
     pub fn settings(mut self, change: impl FnOnce(&mut Settings) + Send + 'static) -> Self {
@@ -124,7 +133,10 @@ impl Builder {
     pub async fn build(self) -> World {
         let logs = Logs::start();
         let clock = Arc::new(LocalClock::frozen(self.begin));
-        let host = Host::memory(Arc::clone(&clock), self.seed);
+        let mut host = Host::memory(Arc::clone(&clock), self.seed);
+        if !self.mail {
+            host.mail = Arc::new(LocalMail::off(Arc::clone(&clock)));
+        }
         let engine = Engine::start(None).await.unwrap();
         let options = Options { seed: self.seed, switches: self.switches.clone(), ..Options::default() };
         let sim = Simulator::new(clock, options);

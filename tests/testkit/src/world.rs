@@ -9,8 +9,8 @@ use domain::records::{Collection, Expect, Key, Record, Versioned, Write, load, l
 use domain::{ConnectionId, PartnerId, Ports, Role, Scope};
 use jiff::Timestamp;
 use local::host::{
-    Bundle, Drained, Engine, Kill, Limits, LocalBlobs, LocalClock, LocalEvents, LocalQueue, LocalSecrets, Outcome,
-    Published,
+    Bundle, Drained, Engine, Kill, Limits, LocalBlobs, LocalClock, LocalEvents, LocalMail, LocalQueue, LocalSecrets,
+    Outcome, Published,
 };
 use runtime::App;
 use serde_json::Value;
@@ -42,6 +42,8 @@ pub struct World {
     pub secrets: Arc<LocalSecrets>,
     /// Files.
     pub blobs: Arc<LocalBlobs>,
+    /// Mails.
+    pub mail: Arc<LocalMail>,
     /// The kill.
     pub kill: Kill,
     /// The partner.
@@ -82,6 +84,7 @@ impl World {
             events: host.events,
             secrets: host.secrets,
             blobs: host.blobs,
+            mail: host.mail,
             kill: host.kill,
             partner,
             connection,

@@ -6,7 +6,7 @@ use super::kill::killable;
 use super::queue::Message;
 use super::real::{self, RealDeadline};
 use super::routes::{Fit, fit};
-use super::{Host, functions};
+use super::{Host, Published, functions};
 use crate::gateway::event::{HttpRequest, Matched, of_request, to_response};
 use bytes::Bytes;
 use domain::ports::{Ids, QueueName};
@@ -35,6 +35,7 @@ struct Inner {
     host: Host,
     functions: Vec<functions::Function>,
     draining: tokio::sync::Mutex<()>,
+    delivering: tokio::sync::Mutex<()>,
 }
 
 /// How an invocation ended.
@@ -53,7 +54,13 @@ impl Bundle {
     #[must_use]
     pub fn new(app: App, host: Host) -> Self {
         let functions = functions::all(&app);
-        Self(Arc::new(Inner { app, host, functions, draining: tokio::sync::Mutex::new(()) }))
+        Self(Arc::new(Inner {
+            app,
+            host,
+            functions,
+            draining: tokio::sync::Mutex::new(()),
+            delivering: tokio::sync::Mutex::new(()),
+        }))
     }
 
     /// The app.
@@ -155,6 +162,47 @@ impl Bundle {
         let id = self.0.host.ids.uuid().to_string();
         let call = invoke::bus(self.app(), bus_event(event, &id, self.0.host.clock.now()), &deadline);
         ended(killable("intake", false, tokio::time::timeout(DISPATCHER_TIMEOUT, call)).await)
+    }
+}
+
+impl Bundle {
+    /// Delivers what the bundle itself published to the functions of it that hear it, as the bus's rules do. Returns
+    /// how many were delivered, and how many failed.
+    ///
+    /// # Errors
+    /// The bus's file cannot be written.
+    pub async fn deliver(&self) -> io::Result<(u32, u32)> {
+        let _alone = self.0.delivering.lock().await;
+        let (mut delivered, mut failed) = (0, 0);
+        while let Some(event) = self.0.host.events.undelivered() {
+            if !functions::hears(&event.detail_type, &event.detail) {
+                self.0.host.events.delivered(event.seq)?;
+                continue;
+            }
+            match self.hear(&event).await {
+                Outcome::Done => {
+                    delivered += 1;
+                    self.0.host.events.delivered(event.seq)?;
+                }
+                outcome => {
+                    failed += 1;
+                    let is_given_up = self.0.host.events.not_delivered(event.seq)?;
+                    tracing::warn!(event.kind = event.detail_type, ?outcome, is_given_up, "an event was not heard");
+                }
+            }
+        }
+        Ok((delivered, failed))
+    }
+
+    /// Delivers one of the bundle's own events to the function that hears it.
+    pub async fn hear(&self, event: &Published) -> Outcome {
+        let deadline = RealDeadline::starting(DISPATCHER_TIMEOUT);
+        let id = self.0.host.ids.uuid().to_string();
+        let given = json!({
+            "source": event.source, "detail-type": event.detail_type, "detail": event.detail, "time": event.time,
+        });
+        let call = invoke::own_bus(self.app(), bus_event(&given, &id, self.0.host.clock.now()), &deadline);
+        ended(killable("notify", false, tokio::time::timeout(DISPATCHER_TIMEOUT, call)).await)
     }
 }
 

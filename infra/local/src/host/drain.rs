@@ -78,6 +78,7 @@ impl Bundle {
                 Some(Outcome::Failed(_) | Outcome::Killed) => failed += 1,
                 None => {
                     outbox = empty_outbox(&self.app().ports).await?;
+                    failed += self.deliver().await?.1;
                     if queue.counts().ready > 0 {
                         continue;
                     }

@@ -10,6 +10,7 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 
 /// The source that our events bear on the bus.
 pub const SOURCE: &str = "integrations.autotask";
@@ -36,28 +37,49 @@ pub struct LocalEvents {
     clock: Arc<LocalClock>,
     state: Mutex<State>,
     away: AtomicBool,
+    published: Notify,
 }
+
+/// How often an event is delivered to one of our own functions that fails: Lambda's own number.
+const DELIVERIES_MAX: u32 = 3;
 
 #[derive(Debug, Default)]
 struct State {
     log: Vec<Published>,
     journal: Journal,
+    /// Up to which event our own functions have had what they hear.
+    delivered: Delivered,
+    delivered_journal: Journal,
+    /// How often the next one was tried in vain.
+    failures: u32,
+}
+
+/// Up to which event was delivered.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+struct Delivered {
+    seq: u64,
 }
 
 impl LocalEvents {
     /// Forgotten with the process.
     #[must_use]
     pub fn memory(clock: Arc<LocalClock>) -> Self {
-        Self { clock, state: Mutex::default(), away: AtomicBool::new(false) }
+        Self { clock, state: Mutex::default(), away: AtomicBool::new(false), published: Notify::new() }
     }
 
-    /// Kept in `path`.
+    /// Kept in `path`, and beside it how far it was delivered.
     ///
     /// # Errors
     /// The file cannot be read or written.
     pub fn open(clock: Arc<LocalClock>, path: &Path) -> io::Result<Self> {
         let (log, journal) = Journal::open(path, Access::Shared, |log: Vec<Published>| (log.clone(), log))?;
-        Ok(Self { clock, state: Mutex::new(State { log, journal }), away: AtomicBool::new(false) })
+        let beside = path.with_extension("delivered.jsonl");
+        let (delivered, delivered_journal) = Journal::open(&beside, Access::Shared, |all: Vec<Delivered>| {
+            let last = all.last().copied().unwrap_or_default();
+            (last, vec![last])
+        })?;
+        let state = State { log, journal, delivered, delivered_journal, failures: 0 };
+        Ok(Self { clock, state: Mutex::new(state), away: AtomicBool::new(false), published: Notify::new() })
     }
 
     /// From now on (or no longer) nothing can be published, as when the bus is away.
@@ -85,7 +107,51 @@ impl LocalEvents {
 
     /// Forgets what was published, in memory only; numbers begin anew.
     pub fn clear(&self) {
-        self.lock().log.clear();
+        let mut state = self.lock();
+        state.log.clear();
+        state.delivered = Delivered::default();
+    }
+
+    /// Ends when something is published after this was called.
+    pub async fn published(&self) {
+        self.published.notified().await;
+    }
+
+    /// The next event that was not delivered.
+    #[must_use]
+    pub(super) fn undelivered(&self) -> Option<Published> {
+        let state = self.lock();
+        state.log.iter().find(|event| event.seq > state.delivered.seq).cloned()
+    }
+
+    /// An event was delivered, or was for nobody.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(super) fn delivered(&self, seq: u64) -> io::Result<()> {
+        let mut state = self.lock();
+        if seq <= state.delivered.seq {
+            return Ok(());
+        }
+        state.delivered_journal.append(&Delivered { seq })?;
+        (state.delivered, state.failures) = (Delivered { seq }, 0);
+        Ok(())
+    }
+
+    /// An event could not be delivered; true: it was tried often enough and is given up.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(super) fn not_delivered(&self, seq: u64) -> io::Result<bool> {
+        let failures = {
+            let mut state = self.lock();
+            state.failures += 1;
+            state.failures
+        };
+        if failures < DELIVERIES_MAX {
+            return Ok(false);
+        }
+        self.delivered(seq).map(|()| true)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -108,6 +174,8 @@ impl Events for LocalEvents {
             state.journal.append(&published).map_err(|error| EventsError(Box::new(error)))?;
             state.log.push(published);
         }
+        drop(state);
+        self.published.notify_waiters();
         Ok(())
     }
 }

@@ -5,16 +5,18 @@ use super::routes::{self, Route};
 use axum::Router;
 use domain::ports::QueueName;
 use runtime::App;
+use serde_json::Value;
 use std::time::Duration;
 use utoipa_axum::router::OpenApiRouter;
 
 /// The schedules and how often each fires.
-pub const JOBS: [(&str, Duration); 9] = [
+pub const JOBS: [(&str, Duration); 10] = [
     ("seat-sync", Duration::from_secs(3_600)),
     ("package-changes", Duration::from_secs(900)),
     ("sweep", Duration::from_secs(300)),
     ("invoice-fetch", Duration::from_secs(300)),
     ("payments", Duration::from_secs(300)),
+    ("notify", Duration::from_secs(900)),
     ("probe", Duration::from_secs(86_400)),
     ("watch", Duration::from_secs(86_400)),
     ("health", Duration::from_secs(3_600)),
@@ -46,6 +48,7 @@ pub(super) fn all(app: &App) -> Vec<Function> {
         function("runs", runs::routes()),
         function("invoices", invoices::routes()),
         function("payments", payments::routes()),
+        function("notify", notify::routes()),
     ]
 }
 
@@ -64,14 +67,20 @@ pub(super) fn worker(queue: QueueName) -> (&'static str, Work) {
 pub(super) fn dispatcher(job: &str) -> (&'static str, Tock) {
     match job {
         "payments" => ("payments", invoke::payments_tick),
+        "notify" => ("notify", invoke::notify_tick),
         invoice_fetch::JOB => ("invoice-fetch", invoke::invoice_fetch_tick),
         _ => ("seat-sync", invoke::seat_sync_tick),
     }
 }
 
+/// Whether one of our functions hears this event of ours.
+pub(super) fn hears(detail_type: &str, detail: &Value) -> bool {
+    notify::hears(detail_type, detail)
+}
+
 /// The names of all functions.
 #[must_use]
-pub fn functions_known() -> [&'static str; 10] {
+pub fn functions_known() -> [&'static str; 11] {
     [
         "connect",
         "zone-discover",
@@ -83,5 +92,6 @@ pub fn functions_known() -> [&'static str; 10] {
         "invoice-fetch",
         "invoice-pdf",
         "payments",
+        "notify",
     ]
 }

@@ -83,6 +83,15 @@ pub(super) fn payments_tick<'a>(
     Box::pin(payments::tick(app, tick, deadline))
 }
 
+/// The digests' and reminders'.
+pub(super) fn notify_tick<'a>(
+    app: &'a App,
+    tick: Tick,
+    deadline: &'a dyn Deadline,
+) -> BoxFuture<'a, domain::Result<()>> {
+    Box::pin(notify::tick(app, tick, deadline))
+}
+
 /// One API request.
 pub(super) async fn api(service: Router, event: Value) -> Option<Value> {
     match runtime::edge::handle_event(service, event).await {
@@ -113,6 +122,20 @@ pub(super) async fn schedule(app: &App, event: Value, deadline: &dyn Deadline, t
 /// One event from the vendor's core.
 pub(super) async fn bus(app: &App, event: Value, deadline: &dyn Deadline) -> Outcome {
     ended(runtime::bus::handle(app, event, deadline, on_event).await)
+}
+
+/// One event of our own.
+pub(super) async fn own_bus(app: &App, event: Value, deadline: &dyn Deadline) -> Outcome {
+    ended(runtime::bus::handle(app, event, deadline, on_own_event).await)
+}
+
+fn on_own_event<'a>(
+    app: &'a App,
+    detail_type: &'a str,
+    detail: Value,
+    deadline: &'a dyn Deadline,
+) -> BoxFuture<'a, domain::Result<()>> {
+    Box::pin(notify::on_event(app, detail_type, detail, deadline))
 }
 
 fn on_event<'a>(

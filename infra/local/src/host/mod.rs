@@ -11,6 +11,7 @@ pub mod ids;
 mod invoke;
 pub mod journal;
 pub mod kill;
+pub mod mail;
 pub mod queue;
 pub mod real;
 pub mod routes;
@@ -25,6 +26,7 @@ pub use events::{LocalEvents, Published};
 pub use functions::{JOBS, functions_known};
 pub use ids::LocalIds;
 pub use kill::{Kill, KillableTransport, Scope as KillScope};
+pub use mail::{LocalMail, MailFault};
 pub use queue::{LocalQueue, Message};
 pub use secrets::LocalSecrets;
 
@@ -49,6 +51,8 @@ pub struct Host {
     pub secrets: Arc<LocalSecrets>,
     /// Files.
     pub blobs: Arc<LocalBlobs>,
+    /// Mails.
+    pub mail: Arc<LocalMail>,
     /// The kill.
     pub kill: Kill,
 }
@@ -63,6 +67,7 @@ impl Host {
             events: Arc::new(LocalEvents::memory(Arc::clone(&clock))),
             secrets: Arc::new(LocalSecrets::memory(Arc::clone(&clock))),
             blobs: Arc::new(LocalBlobs::memory()),
+            mail: Arc::new(LocalMail::memory(Arc::clone(&clock))),
             kill: Kill::default(),
             clock,
             ids,
@@ -81,8 +86,9 @@ impl Host {
         let events = LocalEvents::open(Arc::clone(&clock), &folder.join("events.jsonl"))?;
         let secrets = LocalSecrets::open(Arc::clone(&clock), &folder.join("secrets.jsonl"))?;
         let blobs = Arc::new(LocalBlobs::open(&folder.join("files"))?);
+        let mail = Arc::new(LocalMail::open(Arc::clone(&clock), &folder.join("mail"))?);
         let (queue, events, secrets) = (Arc::new(queue), Arc::new(events), Arc::new(secrets));
-        Ok(Self { clock, ids, queue, events, secrets, blobs, kill: Kill::default() })
+        Ok(Self { clock, ids, queue, events, secrets, blobs, mail, kill: Kill::default() })
     }
 
     /// The domain's ports on this host. Requests go to Autotask by `transport`, past the kill.
@@ -94,6 +100,7 @@ impl Host {
             blobs: Arc::clone(&self.blobs) as _,
             queue: Arc::clone(&self.queue) as _,
             events: Arc::clone(&self.events) as _,
+            mail: Arc::clone(&self.mail) as _,
             clock: Arc::clone(&self.clock) as _,
             ids: Arc::clone(&self.ids) as _,
             transport: Arc::new(KillableTransport::new(transport, self.kill.clone())),

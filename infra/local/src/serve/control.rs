@@ -25,6 +25,7 @@ pub(super) fn router(world: World) -> Router {
         .route("/_local/drain", post(drain))
         .route("/_local/kill", get(kill).post(arm))
         .route("/_local/queues", get(queues))
+        .route("/_local/mail", get(mail))
         .route("/_local/{*rest}", axum::routing::any(async || Refused(StatusCode::NOT_FOUND, "no such path".into())))
         .with_state(world)
 }
@@ -165,6 +166,16 @@ async fn drain(State(world): State<World>, bytes: Bytes) -> Answer {
 async fn queues(State(world): State<World>) -> Json<Value> {
     let queue = &world.bundle.host().queue;
     Json(json!({"waiting": queue.waiting(), "dead": queue.dead()}))
+}
+
+async fn mail(State(world): State<World>) -> Json<Value> {
+    let shown = |mail: &domain::mail::Mail| {
+        let files: Vec<_> =
+            mail.attachments.iter().map(|file| json!({"name": file.name(), "csv": file.content()})).collect();
+        json!({"id": mail.id, "to": mail.to, "subject": mail.subject(), "text": mail.text(), "attachments": files})
+    };
+    let sent = world.bundle.host().mail.sent();
+    Json(json!({"mails": sent.iter().map(shown).collect::<Vec<_>>()}))
 }
 
 #[derive(Deserialize)]

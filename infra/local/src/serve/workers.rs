@@ -13,11 +13,24 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 pub(super) fn start(tasks: &mut JoinSet<()>, bundle: &Bundle) {
+    tasks.spawn(deliver(bundle.clone()));
     let fetched = [QueueName::InvoiceFetch, QueueName::InvoicePdf];
     for queue in [QueueName::SeatSync, QueueName::Map, QueueName::Payments].into_iter().chain(fetched) {
         for _ in 0..CONCURRENCY {
             tasks.spawn(work(bundle.clone(), queue));
         }
+    }
+}
+
+/// What the bundle publishes reaches those of its functions that hear it.
+async fn deliver(bundle: Bundle) {
+    loop {
+        if let Err(error) = bundle.deliver().await {
+            tracing::error!(error = %error, "the bus cannot be written");
+            tokio::time::sleep(AFTER_FAILURE).await;
+        }
+        // Either something was published or it is time to look; both lead on.
+        let _ = tokio::time::timeout(LOOK_EVERY, bundle.host().events.published()).await;
     }
 }
 

@@ -134,6 +134,8 @@ async fn forget(ports: &Ports, scope: &Scope, partner: &PartnerId, id: &Connecti
         Write::delete(Key::PackageMappingTurn(partner.clone(), id.clone()), Expect::Any),
         Write::delete(Key::TopologyUse(partner.clone(), id.clone()), Expect::Any),
         Write::delete(Key::Settings(partner.clone(), id.clone()), Expect::Any),
+        Write::delete(Key::Notifications(partner.clone(), id.clone()), Expect::Any),
+        Write::delete(Key::NotifyState(partner.clone(), id.clone()), Expect::Any),
         Write::delete(Key::Connection(partner.clone(), id.clone()), Expect::Any),
     ];
     ports.storage.write(scope, last).await.map_err(Error::from)

@@ -10,6 +10,7 @@ use crate::change::{Change, conflict_as};
 use crate::decoding::{escaped, rule};
 use crate::ids::{ConnectionId, PartnerId};
 use crate::mappings::topology;
+use crate::notify::{Notifications, notifications_of};
 use crate::ports::Ports;
 use crate::problem::{Code, Error, FieldError, Problem, Result};
 use crate::records::{Key, Versioned, load};
@@ -70,6 +71,8 @@ pub struct PatchedSettings {
     pub head: SettingsHead,
     /// The settings.
     pub settings: Settings,
+    /// Whom mails go to, and of what: shown here, changed at their own home.
+    pub notifications: Notifications,
 }
 
 /// A connection's settings.
@@ -83,7 +86,8 @@ pub async fn read_settings(
     id: &ConnectionId,
 ) -> Result<PatchedSettings> {
     let (connection, settings) = load_both(ports, scope, partner, id).await?;
-    Ok(PatchedSettings { v: settings.v, head: head(&connection), settings: settings.value.settings })
+    let notifications = notifications_of(ports, scope, partner, id).await?.value;
+    Ok(PatchedSettings { v: settings.v, head: head(&connection), settings: settings.value.settings, notifications })
 }
 
 /// Applies a merge patch (RFC 7396); null brings a default back. A patch that changes nothing writes nothing.
@@ -102,11 +106,17 @@ pub async fn patch_settings(
 ) -> Result<PatchedSettings> {
     let (connection, stored) = load_both(ports, scope, partner, id).await?;
     check_version(if_match, stored.v)?;
-    check_role(actor.role, patch)?;
+    let notifications = notifications_of(ports, scope, partner, id).await?.value;
+    // What was read may be sent back as it is.
+    let mut patch = patch.clone();
+    if patch.get("notifications") == Some(&json!(notifications)) {
+        patch.remove("notifications");
+    }
+    check_role(actor.role, &patch)?;
     let before = (head(&connection), stored.value.settings.clone());
-    let after = merged(&before.0, &before.1, patch)?;
+    let after = merged(&before.0, &before.1, &patch)?;
     if after == before {
-        return Ok(PatchedSettings { v: stored.v, head: before.0, settings: before.1 });
+        return Ok(PatchedSettings { v: stored.v, head: before.0, settings: before.1, notifications });
     }
     let mut changed = connection.value.clone();
     changed.priority = after.0.priority;
@@ -143,7 +153,7 @@ pub async fn patch_settings(
         }
     }
     change.commit(scope).await.map_err(|error| conflict_as(error, conflict))?;
-    Ok(PatchedSettings { v: stored.v + 1, head: after.0, settings: after.1 })
+    Ok(PatchedSettings { v: stored.v + 1, head: after.0, settings: after.1, notifications })
 }
 
 async fn load_both(
@@ -253,7 +263,11 @@ fn merge_head(head: &SettingsHead, patch: &mut Map<String, Value>, errors: &mut 
 fn merge_key(value: &mut Value, defaults: &Value, key: &str, new: &Value, errors: &mut Vec<FieldError>) {
     let pointer = format!("/{}", escaped(key));
     let Some(default) = defaults.get(key) else {
-        errors.push(error(&pointer, "is no setting"));
+        let rule = match key {
+            "notifications" => "is set by PUT …/notifications",
+            _ => "is no setting",
+        };
+        errors.push(error(&pointer, rule));
         return;
     };
     match (default, new) {

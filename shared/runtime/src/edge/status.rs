@@ -15,7 +15,7 @@ pub fn status(code: Code) -> StatusCode {
         C::ForbiddenRole | C::NotMainAccount | C::PermissionMissing | C::SecondPersonNeeded | C::SecondaryNoManual => {
             StatusCode::FORBIDDEN
         }
-        C::RateLimitedManual => StatusCode::TOO_MANY_REQUESTS,
+        C::RateLimitedManual | C::TestMailLimited => StatusCode::TOO_MANY_REQUESTS,
         C::NotFound | C::PdfUnavailable => StatusCode::NOT_FOUND,
         C::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         C::BillingCodeMissing
@@ -62,6 +62,8 @@ pub fn status(code: Code) -> StatusCode {
         | C::PaymentWritebackFailed
         | C::PaymentDeleted
         | C::LedgerFull
+        | C::MailOff
+        | C::NoRecipients
         | C::InvoiceVoided
         | C::PartialNotVisible
         | C::NeedsRelink
@@ -93,6 +95,7 @@ pub fn status(code: Code) -> StatusCode {
         | C::BundleCostUnsupported
         | C::CostNotWritable
         | C::RejectedByAutotask
+        | C::MailRefused
         | C::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
         C::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         C::AutotaskUnavailable | C::Throttled | C::SecretStoreUnavailable | C::Unavailable => {

@@ -157,6 +157,7 @@ impl World {
             blobs: Arc::new(store::Files::memory()),
             queue: Arc::new(Unused),
             events: Arc::new(Unused),
+            mail: Arc::new(domain::mail::NoMail),
             clock: clock.clone(),
             ids: Arc::new(Counter::default()),
             transport: autotask.clone(),

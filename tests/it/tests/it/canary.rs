@@ -153,6 +153,9 @@ async fn no_secret_is_logged_stored_published_queued_or_answered() {
         .settings(|settings: &mut Settings| settings.overwrite_cost = true)
         .build()
         .await;
+    let team =
+        json!({"emails": ["team@msp.example"], "events": ["run_finished", "run_failed", "held", "disconnected"]});
+    world.api(Role::PartnerAdmin).put("C/notifications", team).await.assert_status(200);
     let lines = world.lines(2).await;
     let mut told = Told::default();
     synced(&world, &lines, 12, &mut told).await;
@@ -175,12 +178,17 @@ async fn no_secret_is_logged_stored_published_queued_or_answered() {
     world.drain().await;
     told.stored(&world).await;
     told.queues(&world);
+    world.advance(jiff::SignedDuration::from_hours(1));
+    world.tick("notify", &world.clock.now().to_string()).await;
+    for mail in world.mail.sent() {
+        told.add("mail", format!("{} {} {:?}", mail.subject(), mail.text(), mail.attachments));
+    }
     for event in world.events.all() {
         told.add(event.detail_type.clone(), event.detail.to_string());
     }
 
     // What was looked at is what it should be: something of everything.
-    for place in ["table", "report", "run", "relink", "billing.run_completed", "SeatSync"] {
+    for place in ["mail", "table", "report", "run", "relink", "billing.run_completed", "SeatSync"] {
         assert!(told.0.iter().any(|(at, text)| at == place && !text.is_empty()), "nothing was found in {place}");
     }
     assert!(told.find("redacted").len() + told.find("***").len() > 0, "Autotask's echoes did arrive somewhere");

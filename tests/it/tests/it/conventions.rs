@@ -368,6 +368,9 @@ async fn invoices(trail: &mut Trail) {
 async fn connection(trail: &mut Trail) {
     const ADMIN: Role = Role::PartnerAdmin;
     const C: &str = "/v1/connections/{cid}";
+    let body = json!({"emails": ["team@acme.example"], "events": ["digest"]});
+    trail.leaves(&format!("PUT {C}/notifications"), ADMIN, "C/notifications", body, 1).await;
+    trail.leaves(&format!("POST {C}/notifications/test"), ADMIN, "C/notifications/test", Value::Null, 1).await;
     let row = json!({"name": "Software as a Service", "useType": 5, "isActive": true});
     trail.world.sim.insert(trail.world.ci, "BillingCodes", &[row]).unwrap();
     let ensure = format!("POST {C}/billing-codes/ensure");
@@ -438,6 +441,7 @@ async fn a_change_of_an_outdated_version_changes_nothing_wherever_a_version_is_t
         (admin, "POST", "C/pause".to_owned(), Value::Null),
         (admin, "POST", "C/relink".to_owned(), json!({"username": USERNAME, "secret": SECRET})),
         (admin, "PUT", "C/filters".to_owned(), json!({"unpaid_only": true})),
+        (admin, "PUT", "C/notifications".to_owned(), json!({"emails": []})),
         (admin, "DELETE", "C".to_owned(), Value::Null),
         (billing, "PUT", mapping.clone(), json!({"company_id": line.company_id})),
         (billing, "POST", format!("{mapping}/confirm"), Value::Null),

@@ -22,6 +22,8 @@ mod invoice_pdfs;
 mod invoices_in;
 #[path = "map.rs"]
 mod map_function;
+#[path = "notify/mod.rs"]
+mod notify_function;
 mod one_machine;
 mod one_machine_http;
 mod openapi;

@@ -164,7 +164,7 @@ fn functions_have_the_time_that_their_callers_give_them() {
             assert_eq!(timeout, DISPATCHER_TIMEOUT_S, "{id}");
         }
     }
-    assert_eq!(functions(&template).len(), api.len() + workers.len() + 4, "and four that rules start");
+    assert_eq!(functions(&template).len(), api.len() + workers.len() + 6, "and six that rules start");
 }
 
 #[test]
@@ -357,6 +357,8 @@ fn roles_grant_the_calls_that_the_store_makes_and_no_others() {
     // The parts of a transaction are authorised one by one; there is no action for the whole.
     let calls = |action: &str| match action {
         "dynamodb:ConditionCheckItem" => "transact_write_items()".to_owned(),
+        // A mail that is given as it travels needs both rights.
+        "ses:SendRawEmail" => "send_email()".to_owned(),
         // Not the SDK's: a link is signed for a GET.
         "s3:PutObject" => "store.put_opts(".to_owned(),
         "s3:DeleteObject" => "store.delete(".to_owned(),
@@ -397,6 +399,7 @@ const SDK_ACTIONS: &[&str] = &[
     "secretsmanager:TagResource",
     "secretsmanager:UpdateSecret",
     "secretsmanager:UpdateSecretVersionStage",
+    "ses:SendEmail",
     "sqs:SendMessage",
 ];
 
@@ -428,6 +431,7 @@ fn a_role_grants_what_its_function_asks_for_when_it_starts() {
             (".secrets()", connections_secrets),
             (".queues()", role.contains("\"Send\"")),
             (".events()", role.contains("events:PutEvents")),
+            (".mail()", role.contains("ses:SendEmail")),
             (".blobs()", role.contains("${PdfBucket.Arn}/pdf/*")),
             ("Needs::http()", role.contains("\"CursorKey\"")),
         ] {
@@ -529,6 +533,7 @@ fn the_schedules_fire_the_jobs_that_the_dispatcher_knows() {
         ("package-changes", "rate(15 minutes)"),
         ("sweep", "rate(5 minutes)"),
         ("payments", "rate(5 minutes)"),
+        ("notify", "rate(15 minutes)"),
         ("probe", "cron(40 3 * * ? *)"),
         ("watch", "cron(20 2 * * ? *)"),
         ("health", "cron(5 * * * ? *)"),
@@ -536,6 +541,39 @@ fn the_schedules_fire_the_jobs_that_the_dispatcher_knows() {
         ("invoice-fetch", "rate(5 minutes)"),
     ];
     assert_eq!(jobs, expected.map(|(job, when)| (job.to_owned(), when.to_owned())).into());
+}
+
+#[test]
+fn the_rule_for_our_own_events_lets_through_what_is_heard_and_nothing_else() {
+    let template = template();
+    let pattern = &resources(&template, "AWS::Events::Rule")["OwnEventsRule"]["EventPattern"];
+    assert_eq!(pattern["source"], json!([store::bus::SOURCE]));
+    let issues: Vec<_> = domain::notify::HEARS_ISSUES.iter().map(|code| code.as_str()).collect();
+    let heard = json!([
+        {"detail-type": domain::notify::HEARS},
+        {"detail-type": [domain::notify::ISSUE_OPENED], "detail": {"data": {"code": issues}}},
+    ]);
+    assert_eq!(pattern["$or"], heard);
+    for kind in domain::notify::HEARS {
+        assert!(notify::hears(kind, &json!({})), "{kind}");
+    }
+    let issue = |code: &str| notify::hears(domain::notify::ISSUE_OPENED, &json!({"data": {"code": code}}));
+    assert!(issue("contract_ended") && !issue("rejected_by_autotask") && !notify::hears("invoice.paid", &json!({})));
+}
+
+#[test]
+fn mails_leave_from_the_deployments_address_only() {
+    let template = template();
+    let mut senders = BTreeSet::new();
+    for (id, role) in resources(&template, "AWS::IAM::Role") {
+        for statement in role["Policies"][0]["PolicyDocument"]["Statement"].as_array().unwrap() {
+            if statement["Action"].to_string().contains("ses:") {
+                senders.insert(id);
+                assert_eq!(statement["Condition"], json!({"StringEquals": {"ses:FromAddress": {"Ref": "MailFrom"}}}));
+            }
+        }
+    }
+    assert_eq!(senders, BTreeSet::from(["NotifyDigestRole", "NotifyEventsRole", "NotifyRole"]));
 }
 
 #[test]

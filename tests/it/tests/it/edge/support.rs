@@ -48,6 +48,7 @@ pub fn world_with(transport: Arc<dyn autotask::Transport>, config: Config) -> Wo
         blobs: Arc::new(store::Files::memory()),
         queue: Arc::new(Nothing),
         events: Arc::new(Nothing),
+        mail: Arc::new(domain::mail::NoMail),
         clock: clock.clone(),
         ids: Arc::new(Counted(AtomicU64::new(1))),
         transport,

@@ -103,6 +103,8 @@ fn of_connection() -> impl Strategy<Value = Key> {
         (own(), run(), 0..3_u32).prop_map(|((p, c), r, n)| Key::RunChunk(p, c, r, n)),
         (own(), run(), 0..3_u32).prop_map(|((p, c), r, n)| Key::RunInput(p, c, r, n)),
         (own(), text(), text()).prop_map(|((p, c), s, t)| Key::Issue(p, c, s, t)),
+        own().prop_map(|(p, c)| Key::Notifications(p, c)),
+        own().prop_map(|(p, c)| Key::NotifyState(p, c)),
     ]
 }
 
@@ -159,6 +161,8 @@ fn collection_of(key: &Key) -> Option<Collection> {
         | Key::PdfWork(..)
         | Key::Budget(..)
         | Key::Slots(..)
+        | Key::Notifications(..)
+        | Key::NotifyState(..)
         | Key::Idempotency(..) => return None,
         Key::Package(_) => Collection::Packages,
         Key::Account(p, _) => Collection::Accounts(p),
