@@ -2,28 +2,40 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
 
 /// Where the simulator takes the time from.
+#[async_trait]
 pub trait Clock: Send + Sync {
     /// The present instant; must never go back.
     fn now(&self) -> Timestamp;
+
+    /// Returns once the clock was moved otherwise than by time. A clock that nobody moves never returns.
+    async fn moved(&self) {
+        std::future::pending().await
+    }
 }
 
 /// A clock that stands still until it is moved, and moves forward only.
 #[derive(Debug)]
-pub struct ManualClock(Mutex<Timestamp>);
+pub struct ManualClock {
+    shown: Mutex<Timestamp>,
+    moved: Notify,
+}
 
 impl ManualClock {
     /// A clock that shows `at`.
     pub fn new(at: Timestamp) -> Self {
-        Self(Mutex::new(at))
+        Self { shown: Mutex::new(at), moved: Notify::new() }
     }
 
     /// Moves to `at`; an earlier instant is ignored. Answers what the clock shows now.
     pub fn set(&self, at: Timestamp) -> Timestamp {
-        let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         *shown = at.max(*shown);
+        self.moved.notify_waiters();
         *shown
     }
 
@@ -34,9 +46,14 @@ impl ManualClock {
     }
 }
 
+#[async_trait]
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn moved(&self) {
+        self.moved.notified().await;
     }
 }
 

@@ -1,5 +1,6 @@
 //! The routes under `/_sim`: what a test asks the simulator about, and does to it.
 
+mod callouts;
 mod invoices;
 
 use http::Method;
@@ -27,6 +28,7 @@ pub(crate) fn answer(simulator: &Simulator, request: &WireRequest) -> Response {
         (_, ["faults", rest @ ..]) => faults(simulator, request, rest),
         (_, ["switches"]) => switches(simulator, request),
         (&Method::GET, ["adjustments"]) => adjustments(simulator, request),
+        (_, ["callouts", rest @ ..]) => callouts::answer(simulator, request, rest),
         (_, ["databases", rest @ ..]) => databases(simulator, request, rest),
         _ => Err(Trouble::NotFound("there is no such route".to_owned())),
     };

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use clap::Parser;
 use jiff::Timestamp;
-use simulator::{Clock, Database, DatabaseSpec, Options, Simulator, Switches, seed};
+use simulator::{
+    CALLOUT_TIMEOUT, Clock, Database, DatabaseSpec, HttpOutbound, Options, Reach, Simulator, Switches, seed,
+};
 use tokio::net::TcpListener;
 use url::Url;
 
@@ -22,6 +24,9 @@ struct Arguments {
     /// Fill the demo database with an MSP of 40 companies; one that lies on disk stays as it is.
     #[arg(long)]
     seed_demo: bool,
+    /// Let webhooks call any host; without it only this machine.
+    #[arg(long)]
+    callouts_anywhere: bool,
     /// Number that decides the dice of faults.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -55,6 +60,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         data: arguments.data,
         seed: arguments.seed,
         switches: Switches::default(),
+        callout_timeout: CALLOUT_TIMEOUT,
     };
     let simulator = Simulator::open(Arc::new(SystemClock), options)?;
     let database = demo_database(&simulator, arguments.seed_demo)?;
@@ -64,14 +70,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("  UserName          {USER}");
     println!("  Secret            {SECRET}");
     println!("  integration code  {INTEGRATION_CODE} (header ApiIntegrationCode)");
-    println!("  inspection        {base_url}_sim/requests  _sim/faults  _sim/databases  _sim/switches");
+    println!("  inspection        {base_url}_sim/requests  _sim/faults  _sim/databases  _sim/switches  _sim/callouts");
     println!("Try:");
     println!("  curl -s {}V1.0/Companies/query -H 'UserName: {USER}' -H 'Secret: {SECRET}' \\", database.url);
     println!("    -H 'ApiIntegrationCode: {INTEGRATION_CODE}' -H 'Content-Type: application/json' \\");
     println!(r#"    -d '{{"maxRecords":5,"filter":[{{"op":"exist","field":"id"}}]}}'"#);
     println!("Ctrl-C ends it.");
+    let reach = if arguments.callouts_anywhere { Reach::Anywhere } else { Reach::Loopback };
+    let outbound = HttpOutbound::new(reach)?;
     tokio::select! {
-        served = simulator.serve(listener) => served?,
+        served = simulator.clone().serve(listener) => served?,
+        () = simulator.call_out(outbound) => {}
         stopped = tokio::signal::ctrl_c() => stopped?,
     }
     Ok(())

@@ -36,7 +36,7 @@ pub(crate) fn information(tenant: &Tenant, entity: &Entity) -> Response {
             "userAccessForQuery": show(access.view, can_query),
             "userAccessForUpdate": show(access.edit, can("PATCH")),
             "hasUserDefinedFields": entity.has_udfs(),
-            "supportsWebhookCallouts": matches!(entity.role, Role::Watched),
+            "supportsWebhookCallouts": matches!(entity.role, Role::Watched(_)),
         }}),
     )
 }
@@ -134,7 +134,7 @@ pub(crate) fn user_defined_fields(entity: &Entity) -> Response {
                 "picklistValues": list.map(|picks| values(picks, false)),
                 "picklistParentValueField": "",
                 "defaultValue": null,
-                "isSupportedWebhookField": matches!(entity.role, Role::Watched),
+                "isSupportedWebhookField": matches!(entity.role, Role::Watched(_)),
             })
         })
         .collect();

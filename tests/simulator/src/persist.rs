@@ -10,6 +10,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::callouts::Callout;
 use crate::faults::ActiveFault;
 use crate::schema::catalogue;
 use crate::state::{AppliedAdjustment, Db, LateRequest, LoggedRequest, Meta, State, kept};
@@ -34,6 +35,9 @@ pub(crate) enum Record {
     ClearRequests(u64),
     Adjustment(Box<AppliedAdjustment>),
     Late(Vec<LateRequest>),
+    Callout(Box<Callout>),
+    /// What was over is forgotten; the last number given out.
+    ForgetCallouts(u64),
 }
 
 /// Changes of the request at hand, and the file they go to.
@@ -130,6 +134,8 @@ fn restore(state: &mut State, record: Record) {
             state.adjustments.push(*adjustment);
         }
         Record::Late(late) => state.late = late,
+        Record::Callout(callout) => state.callouts.keep(*callout),
+        Record::ForgetCallouts(last) => state.callouts.forget(last),
     }
     let highest = state.faults.iter().map(|fault| fault.id).max().unwrap_or(0);
     state.next_fault = state.next_fault.max(highest);
@@ -184,5 +190,9 @@ fn write(state: &State, path: &Path) -> io::Result<()> {
         line(Record::Adjustment(Box::new(adjustment.clone())))?;
     }
     line(Record::Late(state.late.clone()))?;
+    line(Record::ForgetCallouts(state.callouts.last()))?;
+    for callout in state.callouts.all() {
+        line(Record::Callout(Box::new(callout)))?;
+    }
     file.flush()
 }

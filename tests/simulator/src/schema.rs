@@ -32,7 +32,7 @@ pub(crate) enum Role {
     /// Nothing.
     Plain,
     /// Webhooks watch it.
-    Watched,
+    Watched(&'static WebhookKind),
     /// It is webhooks.
     Webhook(&'static WebhookKind),
     /// It is the fields of webhooks, built-in or user-defined.
@@ -83,7 +83,7 @@ impl Entity {
 
     /// Whether a webhook can have this field.
     pub(crate) fn is_webhook_field(&self, field: &Field) -> bool {
-        matches!(self.role, Role::Watched)
+        matches!(self.role, Role::Watched(_))
             && !field.internal
             && field.name != "id"
             && !self.def.touched.contains(&field.name.as_str())
@@ -209,7 +209,7 @@ fn numbered<'n>(first: i64, names: impl Iterator<Item = &'n str>) -> &'static [P
 fn role(def: &EntityDef) -> Role {
     for kind in KINDS {
         match def.plural {
-            plural if plural == kind.watched => return Role::Watched,
+            plural if plural == kind.watched => return Role::Watched(kind),
             plural if plural == kind.webhooks => return Role::Webhook(kind),
             plural if plural == kind.fields || Some(plural) == kind.udf_fields => return Role::WebhookField(kind),
             plural if plural == kind.excluded => return Role::Excluded,

@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 use url::Url;
 
 use crate::api::{self, Setting};
@@ -33,7 +36,12 @@ pub struct Options {
     pub seed: u64,
     /// Unconfirmed behaviours. A folder with state has its own, which win.
     pub switches: Switches,
+    /// How long, in real time, one callout may take.
+    pub callout_timeout: Duration,
 }
+
+/// How long Autotask waits for the answer to a callout.
+pub const CALLOUT_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Default for Options {
     fn default() -> Self {
@@ -42,6 +50,7 @@ impl Default for Options {
             data: None,
             seed: 0,
             switches: Switches::default(),
+            callout_timeout: CALLOUT_TIMEOUT,
         }
     }
 }
@@ -70,6 +79,9 @@ struct Inner {
     seed: u64,
     state: Mutex<State>,
     in_flight: InFlight,
+    callout_timeout: Duration,
+    /// There are new callouts.
+    raised: Notify,
 }
 
 impl std::fmt::Debug for Simulator {
@@ -102,6 +114,8 @@ impl Simulator {
             seed: options.seed,
             state: Mutex::new(state),
             in_flight: InFlight::default(),
+            callout_timeout: options.callout_timeout,
+            raised: Notify::new(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -140,6 +154,7 @@ impl Simulator {
         } else {
             api::answer(&mut state, setting, request, slot.over)
         };
+        self.tell_of_callouts(&mut state);
         match state.journal.flush() {
             Ok(()) => outcome,
             Err(error) => {
@@ -297,9 +312,34 @@ impl Simulator {
         state
     }
 
-    fn changing<T>(&self, change: impl FnOnce(&mut State, Setting) -> T) -> T {
+    fn tell_of_callouts(&self, state: &mut State) {
+        if state.callouts.take_news() {
+            self.inner.raised.notify_one();
+        }
+    }
+
+    /// Returns once there are new callouts.
+    pub(crate) async fn callouts_raised(&self) {
+        self.inner.raised.notified().await;
+    }
+
+    /// Returns once somebody moved the clock.
+    pub(crate) async fn clock_moved(&self) {
+        self.inner.clock.moved().await;
+    }
+
+    pub(crate) fn callout_timeout(&self) -> Duration {
+        self.inner.callout_timeout
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    pub(crate) fn changing<T>(&self, change: impl FnOnce(&mut State, Setting) -> T) -> T {
         let mut state = self.lock();
         let result = change(&mut state, self.setting());
+        self.tell_of_callouts(&mut state);
         if let Err(error) = state.journal.flush() {
             tracing::error!(error = &error as &dyn std::error::Error, "the simulator's state cannot be written");
         }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
+use crate::callouts::Callouts;
 use crate::faults::ActiveFault;
 use crate::limits::Usage;
 use crate::persist::{Journal, Record};
@@ -28,6 +29,7 @@ pub(crate) struct State {
     pub(crate) next_seq: u64,
     pub(crate) late: Vec<LateRequest>,
     pub(crate) adjustments: Vec<AppliedAdjustment>,
+    pub(crate) callouts: Callouts,
     pub(crate) journal: Journal,
 }
 
@@ -156,6 +158,7 @@ pub(crate) struct Tenant<'a> {
     pub(crate) journal: &'a mut Journal,
     pub(crate) switches: &'a Switches,
     pub(crate) adjustments: &'a mut Vec<AppliedAdjustment>,
+    pub(crate) callouts: &'a mut Callouts,
     pub(crate) now: Timestamp,
     /// The resource that does what is done: the API user, or a person.
     pub(crate) actor: i64,
@@ -179,6 +182,7 @@ impl State {
             journal: &mut self.journal,
             switches: &self.switches,
             adjustments: &mut self.adjustments,
+            callouts: &mut self.callouts,
             now,
         }
     }

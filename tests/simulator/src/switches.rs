@@ -3,6 +3,8 @@
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use crate::callouts::LOGGED_PAYLOAD_MAX;
+
 /// How the simulated Autotask behaves where its behaviour is not confirmed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -50,6 +52,10 @@ pub struct Switches {
     pub invoice_pdf: PdfForm,
     /// Creating a webhook for an entity, URL and kind of event that another webhook has, or making one so.
     pub repeat_webhook: Allow,
+    /// Events that wait when their webhook is switched off.
+    pub deactivated_queue: DeactivatedQueue,
+    /// Most characters of a payload that the error log keeps: 8,000, or fewer to see it cut.
+    pub logged_payload_max: usize,
     /// Seconds of clock from a webhook's first subscribed field to its being ready.
     pub webhook_ready_seconds: u64,
 }
@@ -78,6 +84,8 @@ impl Default for Switches {
             invoice_total: InvoiceTotal::WithTax,
             invoice_pdf: PdfForm::Whole,
             repeat_webhook: Allow::Refused,
+            deactivated_queue: DeactivatedQueue::Logged,
+            logged_payload_max: LOGGED_PAYLOAD_MAX,
             webhook_ready_seconds: 0,
         }
     }
@@ -228,6 +236,16 @@ pub enum InvoiceTotal {
     WithTax,
     /// The lines.
     WithoutTax,
+}
+
+/// What becomes of events that wait when their webhook is switched off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeactivatedQueue {
+    /// They are in the error log.
+    Logged,
+    /// Only the gap in the sequence tells of them.
+    Lost,
 }
 
 /// How an invoice's PDF is answered. For delays and other statuses there are faults.

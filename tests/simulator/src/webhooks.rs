@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
+use crate::callouts;
 use crate::cell::Cell;
 use crate::schema::{Entity, Role, catalogue};
 use crate::state::Tenant;
@@ -31,23 +32,46 @@ pub(crate) fn owner_of_log(entity: &Entity, row: &Row) -> Option<i64> {
 }
 
 /// A row is new or changed.
-pub(crate) fn after_put(tenant: &mut Tenant, entity: &Entity, id: i64, _before: Option<&Row>) {
-    if let Role::WebhookField(kind) = entity.role
-        && let Some(webhook) = tenant.row(entity, id).and_then(|row| row.get(entity, "webhookID").int())
-    {
-        follow_fields(tenant, kind, webhook);
+pub(crate) fn after_put(tenant: &mut Tenant, entity: &Entity, id: i64, before: Option<&Row>) {
+    if matches!(entity.role, Role::Plain | Role::Excluded) && entity.def.plural != "Resources" {
+        return;
+    }
+    let Some(row) = tenant.row(entity, id).cloned() else { return };
+    match entity.role {
+        Role::Watched(kind) => callouts::report(tenant, kind, entity, before, Some(&row)),
+        Role::WebhookField(kind) => follow_fields(tenant, kind, &row, entity),
+        Role::Webhook(kind) => {
+            let was_active = before.is_some_and(|before| is_set(entity, before, "isActive"));
+            match (was_active, is_set(entity, &row, "isActive")) {
+                (true, false) => callouts::deactivated(tenant, kind, &row),
+                (false, true) => callouts::reactivated(tenant, entity, &row),
+                (true, true) | (false, false) => {}
+            }
+        }
+        Role::Plain | Role::Excluded if !is_set(entity, &row, "isActive") => owner_left(tenant, id),
+        Role::Plain | Role::Excluded => {}
+    }
+}
+
+/// Webhooks are switched off with the resource who made them.
+fn owner_left(tenant: &mut Tenant, resource: i64) {
+    for kind in KINDS {
+        let webhooks = catalogue().known(kind.webhooks);
+        let rows = tenant.db.table(webhooks).rows_by(webhooks.at("ownerResourceID"), resource);
+        for mut row in rows.filter(|row| is_set(webhooks, row, "isActive")).cloned().collect::<Vec<_>>() {
+            row.set(webhooks, "isActive", Cell::Bool(false));
+            tenant.put(webhooks, row);
+        }
     }
 }
 
 /// A row is gone.
 pub(crate) fn after_remove(tenant: &mut Tenant, entity: &Entity, row: &Row) {
     match entity.role {
-        Role::WebhookField(kind) => {
-            if let Some(webhook) = row.get(entity, "webhookID").int() {
-                follow_fields(tenant, kind, webhook);
-            }
-        }
+        Role::Watched(kind) => callouts::report(tenant, kind, entity, Some(row), None),
+        Role::WebhookField(kind) => follow_fields(tenant, kind, row, entity),
         Role::Webhook(kind) => {
+            callouts::withdrawn(tenant, kind, row);
             for plural in [Some(kind.fields), kind.udf_fields, Some(kind.excluded)].into_iter().flatten() {
                 let below = catalogue().known(plural);
                 let ids: Vec<i64> = tenant.db.table(below).ids_by(below.at("webhookID"), row.id(entity)).collect();
@@ -56,12 +80,14 @@ pub(crate) fn after_remove(tenant: &mut Tenant, entity: &Entity, row: &Row) {
                 }
             }
         }
-        Role::Plain | Role::Watched | Role::Excluded => {}
+        Role::Plain if entity.def.plural == "Resources" => owner_left(tenant, row.id(entity)),
+        Role::Plain | Role::Excluded => {}
     }
 }
 
 /// A webhook is ready as long as it has a field that it is subscribed to, and Autotask has had time to see that.
-fn follow_fields(tenant: &mut Tenant, kind: &WebhookKind, webhook: i64) {
+fn follow_fields(tenant: &mut Tenant, kind: &WebhookKind, field: &Row, fields: &Entity) {
+    let Some(webhook) = field.get(fields, "webhookID").int() else { return };
     let entity = catalogue().known(kind.webhooks);
     let Some(mut row) = tenant.row(entity, webhook).cloned() else { return };
     let subscribed = [Some(kind.fields), kind.udf_fields].into_iter().flatten().any(|plural| {

@@ -16,7 +16,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("aws_lambda_events", &["runtime", "local", "it"]),
     ("serde_dynamo", &["store"]),
     ("object_store", &["store"]),
-    ("reqwest", &["autotask", "local", "it"]),
+    ("reqwest", &["autotask", "simulator", "local", "it"]),
     ("dynoxide", &["local", "testkit", "it"]),
     ("simulator", &["local", "testkit", "it"]),
     ("testkit", &["it"]),

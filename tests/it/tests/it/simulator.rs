@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 mod adjustments;
 mod by_hand;
+mod callouts;
 mod client;
 mod conformance;
 mod faults;
