@@ -3,6 +3,7 @@
 
 mod api;
 mod build;
+mod callouts;
 mod catalogue;
 mod invoices;
 mod lines;

@@ -174,9 +174,14 @@ impl domain::ports::Clock for LocalClock {
     }
 }
 
+#[async_trait]
 impl simulator::Clock for LocalClock {
     fn now(&self) -> Timestamp {
         Self::now(self)
+    }
+
+    async fn moved(&self) {
+        Self::moved(self).await;
     }
 }
 

@@ -20,7 +20,7 @@ pub mod secrets;
 pub use blobs::LocalBlobs;
 pub use bundle::{Bundle, Outcome};
 pub use clock::LocalClock;
-pub use drain::{DrainError, Drained, Limits};
+pub use drain::{Beside, Callouts, DrainError, Drained, Limits};
 pub use engine::Engine;
 pub use events::{LocalEvents, Published};
 pub use functions::{JOBS, functions_known};

@@ -155,7 +155,7 @@ async fn events(State(world): State<World>, Query(query): Query<Since>) -> Answe
 
 async fn drain(State(world): State<World>, bytes: Bytes) -> Answer {
     let limits: Limits = body(&bytes)?;
-    let drained = to_the_end(async move { world.bundle.drain(limits).await }).await?;
+    let drained = to_the_end(async move { world.drain(limits).await }).await?;
     match drained {
         Ok(drained) => Ok(Json(json!(drained))),
         Err(error @ DrainError::Busy) => Err(Refused(StatusCode::CONFLICT, error.to_string())),

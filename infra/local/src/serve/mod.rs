@@ -76,6 +76,7 @@ impl Opened {
         let Self { world, api, api_at, autotask, autotask_at, manual, ticks } = self;
         let mut tasks = JoinSet::new();
         if let (Some(listener), Some(simulator)) = (autotask, &world.simulator) {
+            tasks.spawn(simulator.clone().call_out(world.outbound.clone()));
             let simulator = simulator.clone();
             tasks.spawn(async move {
                 if let Err(error) = simulator.serve(listener).await {

@@ -3,13 +3,13 @@
 use crate::gateway::jwt::{Issuer, KEY_BYTES};
 use crate::host::engine::EngineError;
 use crate::host::journal::read_or_make;
-use crate::host::{Bundle, Engine, Host};
+use crate::host::{Bundle, Callouts, DrainError, Drained, Engine, Host, Limits};
 use autotask::zone::ENTRY;
 use autotask::{HostPolicy, HttpTransport};
 use domain::ports::Config;
 use runtime::{App, EdgeConfig, MacKey};
 use secrecy::SecretString;
-use simulator::Simulator;
+use simulator::{HttpOutbound, Reach, Simulator};
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -88,6 +88,8 @@ pub struct World {
     pub engine: Arc<Engine>,
     /// The simulated Autotask, unless there is another.
     pub simulator: Option<Simulator>,
+    /// How its callouts leave: to this machine only.
+    pub outbound: HttpOutbound,
     /// Where Autotask is asked for zones.
     pub autotask_url: Url,
     /// Signs tokens.
@@ -127,7 +129,30 @@ impl World {
         let ports = host.ports(engine.storage(), Arc::new(transport), config);
         let edge = EdgeConfig::new(mac_key(&mac), SUPPORT);
         let bundle = Bundle::new(App::new(ports, edge), host);
-        Ok(Self { bundle, engine: Arc::new(engine), simulator, autotask_url, issuer: Issuer::new(exact(&key)) })
+        let outbound = HttpOutbound::new(Reach::Loopback).map_err(|error| StartError::Transport(error.to_string()))?;
+        Ok(Self {
+            bundle,
+            engine: Arc::new(engine),
+            simulator,
+            outbound,
+            autotask_url,
+            issuer: Issuer::new(exact(&key)),
+        })
+    }
+}
+
+impl World {
+    /// Works everything off, the simulated Autotask's callouts among it.
+    ///
+    /// # Errors
+    /// As [`Bundle::drain`].
+    pub async fn drain(&self, limits: Limits) -> Result<Drained, DrainError> {
+        match &self.simulator {
+            Some(simulator) => {
+                self.bundle.drain_beside(limits, &Callouts { simulator, outbound: &self.outbound }).await
+            }
+            None => self.bundle.drain(limits).await,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use local::gateway::jwt::{Grant, Issuer};
 use local::host::kill::Scope;
 use local::host::queue::{RECEIVES_MAX, VISIBILITY};
 use local::host::{DrainError, Host, Limits, LocalClock, Outcome};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use testkit::World;
@@ -231,6 +231,44 @@ async fn a_drain_stops_where_it_is_told_and_there_is_only_one() {
     assert_eq!((impatient.processed, impatient.remaining), (0, 1));
     let (first, second) = tokio::join!(world.bundle.drain(Limits::default()), world.bundle.drain(Limits::default()));
     assert!(first.is_ok() && matches!(second, Err(DrainError::Busy)), "{first:?} {second:?}");
+}
+
+#[tokio::test]
+async fn callouts_of_a_world_go_to_a_router_or_to_the_bundles_own_routes() {
+    let world = testkit::world().await;
+    let insert = |entity: &str, row: Value| world.sim.insert(world.ci, entity, &[row]).unwrap()[0];
+    let webhook = insert(
+        "CompanyWebhooks",
+        json!({
+            "name": "ours", "isActive": true, "webhookUrl": "https://api.vendor.example/hooks/nobody?x=1",
+            "deactivationUrl": "https://api.vendor.example/off", "secretKey": "key-of-a-test",
+            "isSubscribedToCreateEvents": true, "sendThresholdExceededNotification": false,
+        }),
+    );
+    let field = json!({"webhookID": webhook, "fieldID": 101, "isSubscribedField": true, "isDisplayAlwaysField": false});
+    insert("CompanyWebhookFields", field);
+    let company = || insert("Companies", json!({"companyName": "Alpha", "companyType": 1, "phone": "1"}));
+
+    let alpha = company();
+    let (sender, mut came) = tokio::sync::mpsc::unbounded_channel();
+    let take = move |headers: http::HeaderMap, body: String| {
+        sender.send((headers.contains_key("x-hook-signature"), body)).unwrap();
+        std::future::ready(http::StatusCode::ACCEPTED)
+    };
+    let router = axum::Router::new().route("/hooks/nobody", axum::routing::post(take));
+    assert_eq!(world.deliver_callouts_to(router).await, 1);
+    let (signed, body) = came.try_recv().unwrap();
+    assert!(signed && body.contains(&format!(r#""Id":{alpha},"#)), "{body}");
+    assert!(world.sim.pending_callouts().is_empty());
+
+    company();
+    assert_eq!(world.deliver_callouts().await, 1);
+    let waiting = world.sim.pending_callouts();
+    assert!(format!("{:?}", waiting[0].outcome).contains("status 40"), "no route takes it: {waiting:?}");
+    let before = world.clock.now();
+    let drained = world.drain_with_callouts().await;
+    assert_eq!((drained.remaining, drained.now.duration_since(before).as_secs()), (0, 120));
+    assert_eq!(world.sim.rows(world.ci, "WebhookEventErrorLogs").unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -157,6 +157,61 @@ async fn a_drain_with_nothing_to_do_says_so() {
     assert_eq!(machine.local("POST", "drain", json!({"hours": 1})).await.0, 400);
 }
 
+/// A database in the simulated Autotask with a webhook of companies that calls `url`. Answers both ids.
+fn webhook(machine: &Machine, url: &str) -> (u64, i64) {
+    let simulator = machine.serving.world.simulator.as_ref().unwrap();
+    let spec = simulator::DatabaseSpec::new("api@msp.example", "secret", "CODE");
+    let ci = simulator.add_database(spec).unwrap().ci;
+    let insert = |entity: &str, row: Value| simulator.insert(ci, entity, &[row]).unwrap()[0];
+    let webhook = insert(
+        "CompanyWebhooks",
+        json!({
+            "name": "ours", "isActive": true, "webhookUrl": url, "deactivationUrl": url, "secretKey": "key-of-a-test",
+            "isSubscribedToCreateEvents": true, "sendThresholdExceededNotification": false,
+        }),
+    );
+    // The first field that webhooks of companies can have: the demo's numbers are our own.
+    let field = json!({"webhookID": webhook, "fieldID": 101, "isSubscribedField": true, "isDisplayAlwaysField": false});
+    insert("CompanyWebhookFields", field);
+    (ci, webhook)
+}
+
+#[tokio::test]
+async fn what_changes_in_the_simulated_autotask_is_called_out_at_once_to_this_machine() {
+    let machine = Machine::new().await;
+    let (sender, mut came) = tokio::sync::mpsc::unbounded_channel();
+    let take = move |body: String| std::future::ready(sender.send(body).unwrap());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hooks", listener.local_addr().unwrap());
+    let router = axum::Router::new().route("/hooks", axum::routing::post(take));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let (ci, _) = webhook(&machine, &url);
+    let company = json!({"companyName": "Alpha", "companyType": 1, "phone": "1"});
+    let autotask = format!("http://{}/_sim", machine.serving.autotask.unwrap());
+    let made = machine.http.post(format!("{autotask}/databases/{ci}/Companies")).body(company.to_string());
+    let made: Value = made.send().await.unwrap().json().await.unwrap();
+    let callout = tokio::time::timeout(Duration::from_secs(5), came.recv()).await.unwrap().unwrap();
+    let callout: Value = serde_json::from_str(&callout).unwrap();
+    assert_eq!((&callout["Action"], &callout["Id"]), (&json!("Create"), &made[0]));
+}
+
+#[tokio::test]
+async fn a_drain_waits_for_callouts_to_their_last_attempt() {
+    let machine = Machine::new().await;
+    let (ci, webhook) = webhook(&machine, "http://hooks.example/away");
+    let simulator = machine.serving.world.simulator.clone().unwrap();
+    let before = machine.local("GET", "clock", json!(null)).await.1;
+    simulator.insert(ci, "Companies", &[json!({"companyName": "Alpha", "companyType": 1, "phone": "1"})]).unwrap();
+    let (status, drained) = machine.local("POST", "drain", json!(null)).await;
+    assert_eq!((status, &drained["remaining"]), (200, &json!(0)), "{drained}");
+    let moved = instant(&drained).duration_since(instant(&before)).as_secs();
+    assert!((120..=180).contains(&moved), "five attempts, 30 seconds apart: {moved}");
+    let log = simulator.rows(ci, "WebhookEventErrorLogs").unwrap();
+    assert_eq!(log.len(), 1);
+    assert_eq!(log[0]["accountWebhookID"], json!(webhook));
+    assert_eq!(log[0]["errorMessage"], json!("This simulator calls out to its own machine only."));
+}
+
 #[tokio::test]
 async fn everything_is_there_after_a_restart_on_the_same_folder() {
     let folder = tempfile::tempdir().unwrap();
