@@ -1,10 +1,12 @@
 //! Billing: each contract line gets the units that counts and packages say, exactly once.
 //!
-//! `sources` loads ours and `targets` says what is billed on which line; `reading` loads theirs; `plan` decides (pure),
-//! line by line in `decide`, with `reckon` for how many and `dating` and `when` for from when; `guards` and `trouble`
-//! say what is not written; `lines` finds lines or adds them to contracts, once; `apply` carries the plan out through
-//! [`crate::units`]; `run` is what a worker does with a message, `due` what the dispatcher does on a tick.
+//! `sources` loads ours, with the changes that go `along`, and `targets` says what is billed on which line; `reading`
+//! loads theirs; `plan` decides (pure), line by line in `decide`, with `reckon` for how many and `dating` and `when` for
+//! from when; `guards` and `trouble` say what is not written; `lines` finds lines or adds them to contracts, once;
+//! `apply` carries the plan out through [`crate::units`]; `run` is what a worker does with a message, `due` what the
+//! dispatcher does on a tick.
 
+mod along;
 mod apply;
 mod broken;
 mod conclude;

@@ -140,12 +140,14 @@ fn swapped(targets: &[&Target]) -> BTreeSet<LineName> {
     old.flat_map(|target| target.after.iter().cloned().chain([target.name()])).collect()
 }
 
-/// The one date of each swap: the later one of its lines'.
+/// The one date of each swap: the later one of its lines'. An old line that has nothing left at its date, because that
+/// was written before, puts off nothing.
 fn one_date(lines: &[Planned]) -> BTreeMap<LineName, Date> {
     let dates: BTreeMap<LineName, Date> =
         lines.iter().map(|planned| (planned.line.name(), planned.line.effective_date)).collect();
     let mut together: BTreeMap<LineName, Date> = BTreeMap::new();
-    for planned in lines.iter().filter(|planned| !planned.after.is_empty()) {
+    let goes_down = |planned: &&Planned| !planned.after.is_empty() && planned.line.state != LineState::Unchanged;
+    for planned in lines.iter().filter(goes_down) {
         let names: Vec<&LineName> = planned.after.iter().filter(|name| dates.contains_key(*name)).collect();
         let own = planned.line.name();
         let all = names.into_iter().cloned().chain([own]);

@@ -116,9 +116,13 @@ fn told(ours: &Ours, frame: &Frame<'_>, counts: &Counts) -> Result<Told, Verdict
         as_of,
         how,
     };
-    if let Some((at, change)) =
-        account.filter(|_| frame.run.kind != RunKind::SeatSync).and_then(|a| gone(ours, a, counts))
-    {
+    // A seat sync bills what is counted: what is told of a package is for others to write. Once they have, an older
+    // count says nothing more.
+    let waits = |change: &PackageChange| {
+        change.account == counts.account && change.packages().any(|package| *package == counts.package)
+    };
+    let others = frame.run.kind == RunKind::SeatSync && ours.changes.iter().any(waits);
+    if let Some((at, change)) = account.filter(|_| !others).and_then(|account| gone(ours, account, counts)) {
         let counted_since = counts.source == QuantitySource::Usage
             && account.is_some_and(|account| account.active)
             && usage.is_some_and(|usage| usage.as_of > at && usage.active > 0);

@@ -1,5 +1,6 @@
 //! Loads ours: what should be where, by what we were told.
 
+use super::along::along;
 use super::creation::{Creation, LineCreation};
 use super::targets::{self, Asked, Target, Unserved};
 use super::undo::{self, Undone};
@@ -80,7 +81,7 @@ pub async fn load_ours(ports: &Ports, scope: &Scope, run: &Run, settings: &Setti
     let package_mappings =
         every::<PackageMapping>(ports, scope, Collection::PackageMappings(p.clone(), c.clone()), Read::Strong).await?;
     let usage = every::<Usage>(ports, scope, Collection::Usage(p.clone()), Read::Strong).await?;
-    let read = if packages_too { Read::Strong } else { Read::Eventual };
+    let read = if run.kind == RunKind::Undo { Read::Eventual } else { Read::Strong };
     let accounts = every::<Account>(ports, scope, Collection::Accounts(p.clone()), read).await?;
     let claims = every::<AccountClaim>(ports, scope, Collection::AccountClaims(p.clone()), Read::Eventual).await?;
     let packages = every::<Package>(ports, scope, Collection::Packages, Read::Eventual).await?;
@@ -91,7 +92,10 @@ pub async fn load_ours(ports: &Ports, scope: &Scope, run: &Run, settings: &Setti
         true => every::<UsageMonth>(ports, scope, Collection::UsageMonth(p.clone(), counted), Read::Strong).await?,
         false => Vec::new(),
     };
-    let changes = if run.kind == RunKind::Undo { Vec::new() } else { changes(ports, scope, run).await? };
+    let (named, others) = match run.kind {
+        RunKind::Undo => (Vec::new(), Vec::new()),
+        _ => changes(ports, scope, run).await?,
+    };
     let mut ours = Ours {
         targets: Vec::new(),
         unserved: Vec::new(),
@@ -102,7 +106,7 @@ pub async fn load_ours(ports: &Ports, scope: &Scope, run: &Run, settings: &Setti
         months: months.into_iter().map(|m| ((m.account.clone(), m.package.clone()), m)).collect(),
         packages: packages.into_iter().map(|k| (k.id.clone(), k)).collect(),
         claimed: claims.into_iter().map(|k| (k.account.clone(), k)).collect(),
-        changes,
+        changes: Vec::new(),
         taken: BTreeMap::new(),
         creations: BTreeMap::new(),
         ledger: BTreeMap::new(),
@@ -111,6 +115,7 @@ pub async fn load_ours(ports: &Ports, scope: &Scope, run: &Run, settings: &Setti
         undone: BTreeMap::new(),
         zone: None,
     };
+    ours.changes = along(&ours, named, others);
     if counts_days {
         let partner = load::<Partner>(&*ports.storage, scope, &Key::Partner(p.clone())).await?;
         ours.zone = partner.and_then(|partner| TimeZone::get(&partner.time_zone).ok());
@@ -180,13 +185,13 @@ async fn first_kind(ports: &Ports, scope: &Scope, run: &Run, of: &RunId) -> Resu
     Ok(None)
 }
 
-/// The pending changes that a run pushes.
-async fn changes(ports: &Ports, scope: &Scope, run: &Run) -> Result<Vec<PackageChange>> {
+/// The pending changes that a run was started for, and the others within its reach.
+async fn changes(ports: &Ports, scope: &Scope, run: &Run) -> Result<(Vec<PackageChange>, Vec<PackageChange>)> {
     let pending =
         every::<PendingChange>(ports, scope, Collection::PendingChanges(run.partner.clone()), Read::Strong).await?;
     let named = |change: &PackageChange| run.changes.as_ref().is_none_or(|named| named.contains(&change.id));
     let within = |change: &PackageChange| run.accounts.as_ref().is_none_or(|only| only.contains(&change.account));
-    Ok(pending.into_iter().map(|pending| pending.0).filter(|change| named(change) && within(change)).collect())
+    Ok(pending.into_iter().map(|pending| pending.0).filter(within).partition(named))
 }
 
 /// Loads the connection's ledger, strongly consistent.

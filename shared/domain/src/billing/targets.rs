@@ -172,20 +172,25 @@ fn selected<'a>(ours: &'a Ours, asked: &Asked<'a>) -> Selected<'a> {
         asked_for || touched.contains(account)
     };
     for mapping in ours.mappings.values().filter(|mapping| near(&mapping.account)) {
-        let moved = mapping.lines.iter().filter(|line| {
-            let package = ours.package_mappings.get(&line.package_id);
-            package.is_some_and(|package| is_former(package, line))
-        });
         // A line that we have never written, as that of a contract that renews another, is compared when asked.
         let unwritten = mapping.lines.iter().filter(|line| {
             let own = ours.package_mappings.get(&line.package_id);
             let told = own.is_some_and(|own| own.quantity_source == QuantitySource::Package);
             asked.all && told && !ours.ledger.contains_key(&line.line)
         });
-        let leaving = mapping.leaving.iter().chain(unwritten);
-        named.extend(moved.chain(leaving).map(|line| (mapping.account.clone(), line.package_id.clone())));
+        let lines = left(ours, mapping).chain(unwritten);
+        named.extend(lines.map(|line| (mapping.account.clone(), line.package_id.clone())));
     }
     Selected::Named(named)
+}
+
+/// Lines of an account that packages have left, or leave now for what they are billed as.
+pub(super) fn left<'a>(ours: &'a Ours, mapping: &'a Mapping) -> impl Iterator<Item = &'a MappedLine> {
+    let moved = mapping.lines.iter().filter(|line| {
+        let package = ours.package_mappings.get(&line.package_id);
+        package.is_some_and(|package| is_former(package, line))
+    });
+    mapping.leaving.iter().chain(moved)
 }
 
 /// Whether a line holds what its package was billed as before.

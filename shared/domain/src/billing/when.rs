@@ -36,7 +36,7 @@ pub(super) fn when(of: &When<'_>) -> Result<Date, Undated> {
     }
     let up = of.theirs.units_at(of.line, of.at).is_none_or(|now| units > now);
     let rows = of.theirs.rows.get(&of.line).map_or(&[][..], Vec::as_slice);
-    let date = match policy(of.frame, of.target, of.swapped, up) {
+    let date = match policy(of.frame, of.target, of.reckoned, of.swapped, up) {
         None => of.at,
         Some(policy) => judged(of, policy, rows)?,
     };
@@ -100,7 +100,7 @@ pub(super) fn of_new_line(
 ) -> Result<Date, Undated> {
     let contract = theirs.contracts.get(&target.contract.id);
     let (start, end) = (contract.and_then(|c| c.start), contract.and_then(|c| c.end));
-    let date = match policy(frame, target, false, true) {
+    let date = match policy(frame, target, reckoned, false, true) {
         None => start.map_or(frame.date, |start| start.max(frame.date)),
         Some(policy) => {
             let day = change_day(frame, target, reckoned);
@@ -112,12 +112,14 @@ pub(super) fn of_new_line(
 }
 
 /// The policy that dates a change; none where the run names the date.
-fn policy(frame: &Frame<'_>, target: &Target, swapped: bool, up: bool) -> Option<EffectiveFrom> {
+fn policy(frame: &Frame<'_>, target: &Target, reckoned: &Reckoned, swapped: bool, up: bool) -> Option<EffectiveFrom> {
     let run = frame.run;
     let policies = &frame.settings.effective_date;
     let of_counts = if up || swapped { policies.increase } else { policies.decrease };
     let by_default = run.period.is_some_and(|period| run.effective_date == Some(period.start));
     match run.kind {
+        // What was told of a package is no count of the month.
+        RunKind::SeatSync if reckoned.gone => Some(policies.package_change_decrease),
         // The first of the month is what a count is for; by another policy it counts from another day.
         RunKind::SeatSync if by_default && of_counts != EffectiveFrom::PeriodStart => Some(of_counts),
         RunKind::SeatSync => None,

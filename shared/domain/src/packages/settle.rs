@@ -97,10 +97,15 @@ impl Facts<'_> {
 pub fn judge(change: &PackageChange, kind: RunKind, lines: &[RunLine], facts: &Facts<'_>) -> Judged {
     let (mut kept, mut elsewhere) = (Vec::new(), None);
     for package in change.packages() {
-        let mut own = lines.iter().filter(|line| is_of(line, &change.account, package)).peekable();
-        if own.peek().is_some() {
+        let own: Vec<&RunLine> = lines.iter().filter(|line| is_of(line, &change.account, package)).collect();
+        // A seat sync counts on what was told to be gone.
+        let still_counted = kind == RunKind::SeatSync && !facts.has(package);
+        if still_counted && own.iter().any(|line| line.units_wanted != Some(0)) {
+            elsewhere.get_or_insert(package);
+        } else if !own.is_empty() {
             kept.extend(
-                own.filter(|line| !is_right(line))
+                own.into_iter()
+                    .filter(|line| !is_right(line))
                     .map(|line| (package, line.code.unwrap_or(Code::RunPartial), line.words.clone())),
             );
         } else if let Some((code, words)) = facts.hindrance(package) {
@@ -493,6 +498,8 @@ mod tests {
         let (confirmed, has_new) = (mapping("confirmed", &["old"]), account(&["new"], true));
         let facts = Facts { account: Some(&has_new), mapping: Some(&confirmed), packages: &both };
         assert_eq!(judge(&swap(), RunKind::SeatSync, &[right("new")], &facts), Judged::Elsewhere);
-        assert_eq!(judge(&swap(), RunKind::SeatSync, &[right("new"), right("old")], &facts), Judged::Done);
+        assert_eq!(judge(&swap(), RunKind::SeatSync, &[right("new"), right("old")], &facts), Judged::Elsewhere);
+        let gone = RunLine { units_wanted: Some(0), ..right("old") };
+        assert_eq!(judge(&swap(), RunKind::SeatSync, &[right("new"), gone], &facts), Judged::Done);
     }
 }

@@ -126,6 +126,9 @@ impl Seen {
             for ((account, package), lines) in places {
                 if lines.iter().all(is_right) {
                     model.synced(account, &package);
+                    if let Some((at, item)) = model.counted_at(account, &package) {
+                        self.said_again((account, item), at);
+                    }
                 }
                 self.edits.retain(|edit| !puts_right(&run, &lines, edit));
                 self.newest.insert((account, package), lines);
@@ -182,7 +185,8 @@ impl Seen {
         self.raise(spot, today, now);
         match (is_right, named) {
             (true, None) => {
-                if !self.is_edited(spot, next_first(today)) && undone.is_none() {
+                // What nobody can say yet is still to come.
+                if !self.is_edited(spot, next_first(today)) && undone.is_none() && wanted.is_some() {
                     self.reasons.remove(&spot);
                 }
                 if wanted == Some(now) {
@@ -200,7 +204,7 @@ impl Seen {
                  most {} this month; {lines:?}; the newest reports: {:#?}",
                 town.clients[account].account,
                 self.peak(spot, today),
-                self.said_last(account, model.ever(item))
+                self.said_last(account)
             )),
         }
     }
@@ -212,8 +216,9 @@ impl Seen {
         left.map(|(place, line)| format!("{place:?}: {:?} {:?} {}", line.state, line.code, line.words)).collect()
     }
 
-    fn said_last<'a>(&self, account: usize, packages: impl Iterator<Item = &'a str>) -> Vec<String> {
-        let lines = packages.filter_map(|package| self.newest.get(&(account, package.to_owned()))).flatten();
+    /// The newest reports about an account.
+    fn said_last(&self, account: usize) -> Vec<String> {
+        let lines = self.newest.iter().filter(|((of, _), _)| *of == account).flat_map(|(_, lines)| lines);
         let words = |line: &RunLine| {
             let RunLine { package, line, state, effective_date, words, units_wanted, .. } = line;
             format!("{package} {line:?} {state:?} {units_wanted:?} from {effective_date}: {words}")
@@ -341,7 +346,8 @@ impl Town {
                     continue;
                 };
                 let item = Item { bundle: kind == LineKind::Bundle, id: number(&row, item_field) };
-                let rows = rows.remove(&id).unwrap_or_default();
+                let mut rows = rows.remove(&id).unwrap_or_default();
+                rows.sort_unstable();
                 lines.push(Line { spot: (account, item), line: LineRef { kind, id }, contract, rows });
             }
         }

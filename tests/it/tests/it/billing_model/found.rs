@@ -127,9 +127,7 @@ async fn a_swap_counts_today_whatever_was_planned_for_later() {
 async fn a_counted_package_that_is_back_before_its_end_goes_on() {
     let town = billed().await;
     town.map("p2", town.items[1], "usage", json!({})).await.assert_status(200);
-    let path = format!("/v1/usage/{}/{}/p2", town.world.partner, town.clients[0].account);
-    let counted = json!({"active": 7, "as_of": town.world.clock.now()});
-    town.back_end().put(&path, counted).await.assert_status(200);
+    counted(&town, "p2", 7).await;
     for (id, to) in [("c2", Some("p2")), ("c3", None), ("c4", Some("p2"))] {
         let from = to.is_none().then_some("p2");
         tell(&town, id, (from, to), to.map(|_| 1)).await;
@@ -250,9 +248,7 @@ async fn a_counted_package_that_is_listed_no_longer_is_not_billed_again_on_anoth
     };
     town.map("p2", town.items[1], "usage", json!({})).await.assert_status(200);
     list(json!([{"id": "p1", "quantity": 8}, {"id": "p2", "quantity": 1}])).await;
-    let counted = json!({"active": 7, "as_of": town.world.clock.now()});
-    let usage = format!("/v1/usage/{}/{}/p2", town.world.partner, town.clients[0].account);
-    town.back_end().put(&usage, counted).await.assert_status(200);
+    counted(&town, "p2", 7).await;
     sync(&town, "package_changes").await;
     assert_eq!(units(&town, 1).await, (7, 7));
     list(json!([{"id": "p1", "quantity": 8}])).await;
@@ -263,4 +259,94 @@ async fn a_counted_package_that_is_listed_no_longer_is_not_billed_again_on_anoth
     sync(&town, "initial").await;
     assert_eq!((units(&town, 1).await.1, units(&town, 2).await), (0, (0, 0)));
     assert_eq!(town.pending().await, [] as [Value; 0], "there is nothing left to swap");
+}
+
+async fn counted(town: &Town, package: &str, count: i64) {
+    town.world.advance(SignedDuration::from_secs(1));
+    let path = format!("/v1/usage/{}/{}/{package}", town.world.partner, town.clients[0].account);
+    let body = json!({"active": count, "as_of": town.world.clock.now()});
+    town.back_end().put(&path, body).await.assert_status(200);
+}
+
+#[tokio::test]
+async fn a_seat_sync_does_not_end_the_removal_of_a_package_that_it_still_counts() {
+    for remapped in [false, true] {
+        let town = billed().await;
+        town.map("p2", town.items[1], "usage", json!({})).await.assert_status(200);
+        tell(&town, "c2", (None, Some("p2")), Some(1)).await;
+        counted(&town, "p2", 7).await;
+        sync(&town, "package_changes").await;
+        assert_eq!(units(&town, 1).await, (7, 7));
+        tell(&town, "c3", (Some("p2"), None), None).await;
+        if remapped {
+            town.map("p2", town.items[2], "usage", json!({})).await.assert_status(200);
+        }
+        sync(&town, "seat_sync").await;
+        assert_eq!(town.pending().await.len(), 1, "{remapped}");
+        sync(&town, "package_changes").await;
+        assert_eq!((units(&town, 1).await.1, units(&town, 2).await.1), (0, 0), "{remapped}");
+        assert_eq!(town.pending().await, [] as [Value; 0], "{remapped}");
+    }
+}
+
+#[tokio::test]
+async fn a_count_of_before_a_package_was_removed_bills_nothing_of_it_once_that_is_done() {
+    for item in [1, 2] {
+        let town = billed().await;
+        town.map("p2", town.items[1], "usage", json!({})).await.assert_status(200);
+        tell(&town, "c2", (None, Some("p2")), Some(1)).await;
+        counted(&town, "p2", 7).await;
+        sync(&town, "package_changes").await;
+        tell(&town, "c3", (Some("p2"), None), None).await;
+        sync(&town, "package_changes").await;
+        assert_eq!(units(&town, 1).await, (7, 0));
+        town.world.advance(SignedDuration::from_secs(1));
+        town.map("p2", town.items[item], "usage", json!({})).await.assert_status(200);
+        for kind in ["seat_sync", "initial", "seat_sync"] {
+            sync(&town, kind).await;
+            assert_eq!((units(&town, 1).await, units(&town, 2).await), ((7, 0), (0, 0)), "{item} {kind}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_swap_that_is_told_while_a_run_is_on_its_way_is_a_swap() {
+    let world = World::builder().at(BEGIN).build().await;
+    let town = Town::build(world, 1, 3, 4, 0).await;
+    for (package, item) in town.packages.iter().zip(&town.items) {
+        town.map(package, *item, "package", json!({})).await.assert_status(200);
+    }
+    town.world.advance(SignedDuration::from_mins(10));
+    tell(&town, "c1", (None, Some("p1")), Some(8)).await;
+    tell(&town, "c2", (None, Some("p2")), Some(2)).await;
+    sync(&town, "package_changes").await;
+    town.map("p1", town.items[3], "package", json!({})).await.assert_status(200);
+    town.auto_sync(true).await;
+    // The run of the first takes along what the first package leaves.
+    tell(&town, "c3", (Some("p2"), Some("p2")), Some(3)).await;
+    tell(&town, "c4", (Some("p1"), Some("p3")), Some(4)).await;
+    town.world.drain().await;
+    let (old, anew) = (units(&town, 0).await, units(&town, 3).await);
+    assert_eq!((old, anew, units(&town, 2).await), ((0, 0), (0, 0), (4, 4)));
+    assert_eq!(town.pending().await, [] as [Value; 0]);
+}
+
+#[tokio::test]
+async fn a_line_that_is_left_later_does_not_put_off_a_swap() {
+    let town = billed().await;
+    let remap = async |item: usize| {
+        town.map("p1", town.items[item], "package", json!({})).await.assert_status(200);
+        sync(&town, "package_changes").await;
+    };
+    // A line of it is there, and has 0 units.
+    remap(2).await;
+    remap(0).await;
+    tell(&town, "c2", (Some("p1"), None), None).await;
+    sync(&town, "package_changes").await;
+    assert_eq!((units(&town, 0).await, units(&town, 2).await), ((8, 0), (0, 0)));
+    remap(2).await;
+    tell(&town, "c3", (Some("p1"), Some("p2")), Some(5)).await;
+    sync(&town, "package_changes").await;
+    assert_eq!((units(&town, 0).await, units(&town, 1).await), ((8, 0), (5, 5)));
+    assert_eq!(town.pending().await, [] as [Value; 0]);
 }

@@ -54,6 +54,8 @@ pub(super) struct Model {
     /// The count that the newest run over the package has seen.
     synced: BTreeMap<Place, i64>,
     billed: BTreeMap<String, Billed>,
+    /// Counted packages that a list did not name, as before, although they were counted in between: since when.
+    unclear: BTreeMap<Place, Timestamp>,
     /// Accounts that are no longer clients.
     left: BTreeSet<usize>,
     /// Every package that an item ever stood for.
@@ -70,7 +72,12 @@ impl Model {
         for package in all {
             match list.get(package) {
                 Some(quantity) => self.say(account, package, at, "listed", Said::Has(*quantity)),
-                None => self.say(account, package, at, "", Said::Not),
+                None => {
+                    if self.is_contradicted(account, package) {
+                        self.unclear.insert((account, package.clone()), at);
+                    }
+                    self.say(account, package, at, "", Said::Not);
+                }
             }
         }
     }
@@ -93,6 +100,12 @@ impl Model {
         if newest.0 <= at {
             *newest = (at, count);
         }
+    }
+
+    /// When a counted package was counted, and what it is billed as.
+    pub(super) fn counted_at(&self, account: usize, package: &str) -> Option<(Timestamp, Item)> {
+        let billed = self.billed(package).filter(|billed| billed.counted)?;
+        self.counts.get(&(account, package.to_owned())).map(|(at, _)| (*at, billed.item))
     }
 
     /// The newest count.
@@ -154,6 +167,15 @@ impl Model {
         matches!(self.newest(account, package), Some(((at, _), Said::Not)) if gone(at))
     }
 
+    /// Whether a package was counted although the account was said not to have it. A list that says so again is no
+    /// change, and nothing is pushed for it: it counts for the next run over the package.
+    fn is_contradicted(&self, account: usize, package: &str) -> bool {
+        let place = (account, package.to_owned());
+        let Some(((at, _), Said::Not)) = self.newest(account, package) else { return false };
+        let counted = self.counts.contains_key(&place) && !self.is_gone(account, package);
+        counted || self.unclear.get(&place) == Some(at)
+    }
+
     /// The units that should be billed; none where nobody can say: a count that no run has seen yet, or one of a package
     /// that the account was said not to have. A sync covers each of an account's packages, and no other.
     pub(super) fn units(&self, account: usize, package: &str) -> Option<i64> {
@@ -164,14 +186,16 @@ impl Model {
         if !billed.counted {
             return Some(self.has(account, package).map_or(0, |quantity| billed.rule.of(quantity)));
         }
+        if self.is_contradicted(account, package) {
+            return None;
+        }
         if self.is_gone(account, package) {
             return Some(0);
         }
         let place = (account, package.to_owned());
         match (self.newest(account, package), self.counts.get(&place)) {
             (_, None) => Some(0),
-            // Told and counted contradict each other, or what was told again is not counted yet.
-            (Some((_, Said::Not)), _) => None,
+            // What was told again is not counted yet.
             (Some(((at, _), Said::Has(_))), Some((of, _))) if of <= at => None,
             _ => self.synced.get(&place).map(|count| billed.rule.of(*count)),
         }

@@ -87,11 +87,13 @@ impl Play {
         }
     }
 
-    /// The same, as of a time.
+    /// The same, as of a time. What is said of a package is no newer word on a line that another package has by now.
     fn said(&mut self, account: usize, package: &str, at: Timestamp) {
         self.reason(account, package);
         for item in self.model.items(package) {
-            self.seen.said_again((account, item), at);
+            if self.model.package_of(item).is_none_or(|holder| holder == package) {
+                self.seen.said_again((account, item), at);
+            }
         }
     }
 
@@ -369,7 +371,8 @@ impl Play {
         let reply = self.town.back_end().put(&path, json!({"active": count, "as_of": at})).await;
         self.trace.add(format!("{at} counted {count} of {package} for {}: {}", self.id(account), reply.status));
         reply.assert_status(200);
-        self.said(account, package, at);
+        // A count is no newer word before a run has seen it.
+        self.reason(account, package);
         self.model.count(account, package, at, count);
     }
 
