@@ -152,7 +152,7 @@ async fn watch_one(app: &App, scope: &Scope, message: WatchMessage) -> domain::R
     let context = Context { ports: &app.ports, scope, actor: &actor, partner, connection };
     match mappings::watch(context).await {
         Ok(done) => {
-            let Watched { mappings, troubled, remapped, calls } = done;
+            let Watched { mappings, troubled, remapped, calls, .. } = done;
             tracing::info!(connection.id = %connection, mappings, troubled, remapped, autotask.calls = calls, "watched mappings");
             Ok(())
         }

@@ -77,6 +77,7 @@ fn ports(autotask: Arc<MadeUp>) -> Result<Ports, Box<dyn std::error::Error>> {
             zone_entry: url::Url::parse("https://webservices.autotask.net/")?,
             hosts: autotask::zone::HostPolicy::autotask(),
             request_timeout: Duration::from_secs(60),
+            hooks: None,
         }),
     })
 }

@@ -28,12 +28,15 @@ enum Task {
 enum Bench {
     /// The heap of an import of 1,000 and of 50,000 invoices.
     Invoices,
+    /// The instructions of verifying and decoding a webhook's callout; needs valgrind.
+    Webhook,
 }
 
 fn main() -> ExitCode {
     let Task::Bench { what } = Arguments::parse().task;
     let measured = match what {
         Bench::Invoices => xtask::bench_invoices(&HEAP),
+        Bench::Webhook => xtask::bench_webhook(),
     };
     match measured {
         Ok(report) => {

@@ -130,8 +130,14 @@ impl<'a> Change<'a> {
     }
 
     /// Adds an event.
-    pub fn event(mut self, detail_type: &str, data: Value) -> Result<Self> {
-        let (id, at) = (self.ports.ids.uuid().to_string(), self.ports.clock.now());
+    pub fn event(self, detail_type: &str, data: Value) -> Result<Self> {
+        let id = self.ports.ids.uuid().to_string();
+        self.event_with_id(&id, detail_type, data)
+    }
+
+    /// Adds an event whose id is given by what it tells of: told again, it is the same event.
+    pub fn event_with_id(mut self, id: &str, detail_type: &str, data: Value) -> Result<Self> {
+        let (id, at) = (id.to_owned(), self.ports.clock.now());
         let detail = json!({
             "version": EVENT_VERSION,
             "id": id,

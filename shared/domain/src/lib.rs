@@ -13,6 +13,7 @@ pub mod health;
 pub mod ids;
 pub mod invoices;
 pub mod issues;
+pub mod mac;
 pub mod mail;
 pub mod mappings;
 pub mod notify;
@@ -23,6 +24,7 @@ pub mod records;
 pub mod runs;
 pub mod units;
 pub mod vendor;
+pub mod webhooks;
 
 pub use actor::{Actor, Role, Scope};
 pub use change::Change;

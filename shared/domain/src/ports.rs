@@ -5,6 +5,7 @@ use crate::blobs::Blobs;
 use crate::ids::{ConnectionId, PartnerId};
 use crate::mail::Mailer;
 use crate::records::{Collection, Key, Stored, Write};
+use crate::webhooks::HookMaster;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -46,8 +47,19 @@ pub struct Config {
     pub zone_entry: url::Url,
     /// Hosts that credentials may be sent to.
     pub hosts: autotask::zone::HostPolicy,
+    /// What webhooks' URLs and keys are made of; none where the function has nothing to do with them.
+    pub hooks: Option<HookConfig>,
     /// How long one call to Autotask may take, from sending to the last byte. 60 s in the cloud.
     pub request_timeout: Duration,
+}
+
+/// What webhooks' URLs and keys are made of.
+#[derive(Debug, Clone)]
+pub struct HookConfig {
+    /// The stack's secret.
+    pub master: HookMaster,
+    /// Where Autotask reaches the receiver: `https://…/`; none where no URL is made.
+    pub base: Option<url::Url>,
 }
 
 /// Strength of a read.
@@ -193,6 +205,10 @@ pub enum QueueName {
     InvoicePdf,
     /// Work of the payments' worker: invoices whose paid date is to be written.
     Payments,
+    /// Deliveries of webhooks to work off.
+    Webhooks,
+    /// Webhooks to look after in Autotask.
+    WebhookAdmin,
 }
 
 /// Longest delay that a queue takes, SQS's own bound.

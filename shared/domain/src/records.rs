@@ -112,6 +112,12 @@ pub enum Key {
     FetchState(PartnerId, ConnectionId),
     /// One fetch of invoices.
     Fetch(PartnerId, ConnectionId, RunId),
+    /// A connection's webhooks.
+    Webhooks(PartnerId, ConnectionId),
+    /// One event of a webhook: its GUID and number.
+    Delivery(PartnerId, ConnectionId, String, u64),
+    /// How many callouts a receiver refused in a minute; of nobody where their URL named nobody.
+    RejectedCallouts(Option<(PartnerId, ConnectionId)>, String),
     /// An issue: subject and code.
     Issue(PartnerId, ConnectionId, String, String),
     /// One row of the audit trail: month `yyyy-mm` and id.
@@ -133,6 +139,7 @@ impl Key {
         match self {
             Key::VendorProfile | Key::Package(_) => None,
             Key::Idempotency(p, _) => p.as_ref(),
+            Key::RejectedCallouts(of, _) => of.as_ref().map(|(p, _)| p),
             Key::Partner(p)
             | Key::PartnerPackages(p)
             | Key::Account(p, _)
@@ -179,6 +186,8 @@ impl Key {
             | Key::Currencies(p, _)
             | Key::FetchState(p, _)
             | Key::Fetch(p, ..)
+            | Key::Webhooks(p, _)
+            | Key::Delivery(p, ..)
             | Key::Issue(p, ..)
             | Key::Audit(p, ..)
             | Key::Outbox(p, _)
@@ -253,6 +262,12 @@ pub enum Collection {
         /// Due at or before this.
         until: Timestamp,
     },
+    /// The events of one webhook, by number.
+    Deliveries(PartnerId, ConnectionId, String),
+    /// Those whose number is above the first and not above the second.
+    DeliveriesBetween(PartnerId, ConnectionId, String, u64, u64),
+    /// Refused callouts, by time; of nobody where their URL named nobody.
+    RejectedCallouts(Option<(PartnerId, ConnectionId)>),
     /// A connection's issues, by subject and code.
     Issues(PartnerId, ConnectionId),
     /// A month of the audit trail, by time.
@@ -331,9 +346,12 @@ impl Collection {
             | Collection::Customers(p, _)
             | Collection::CustomersBetween(p, ..)
             | Collection::Fetches(p, _)
+            | Collection::Deliveries(p, ..)
+            | Collection::DeliveriesBetween(p, ..)
             | Collection::Issues(p, _)
             | Collection::Audit(p, ..)
             | Collection::Outbox(p) => Some(p),
+            Collection::RejectedCallouts(of) => of.as_ref().map(|(p, _)| p),
             Collection::Packages
             | Collection::WritebacksDue { .. }
             | Collection::Due { .. }

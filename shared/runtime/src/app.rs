@@ -1,7 +1,7 @@
 //! What every function has in hand: the ports, and what the edge needs to know.
 
-use crate::mac::MacKey;
 use domain::Ports;
+use domain::mac::MacKey;
 use std::sync::Arc;
 
 /// Largest request body in bytes; a CSV import of 5,000 accounts is about 500 KB.

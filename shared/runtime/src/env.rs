@@ -2,15 +2,16 @@
 
 use crate::absent::Absent;
 use crate::app::{App, ClaimNames, EdgeConfig};
-use crate::mac::MacKey;
 use crate::system::{SystemClock, SystemIds};
 use crate::telemetry;
 use autotask::zone::ENTRY;
 use autotask::{HostPolicy, HttpTransport, TransportError};
 use domain::Ports;
 use domain::blobs::BlobError;
+use domain::mac::MacKey;
 use domain::mail::{Address, NoMail};
-use domain::ports::{Clock, Config, QueueName};
+use domain::ports::{Clock, Config, HookConfig, QueueName};
+use domain::webhooks::HookMaster;
 use secrecy::SecretString;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,9 +34,23 @@ pub struct Needs {
     events: bool,
     blobs: bool,
     mail: bool,
+    hooks: bool,
+    hook_urls: bool,
 }
 
 impl Needs {
+    const NOTHING: Self = Self {
+        serves_http: false,
+        table: false,
+        secrets: false,
+        queues: false,
+        events: false,
+        blobs: false,
+        mail: false,
+        hooks: false,
+        hook_urls: false,
+    };
+
     /// An HTTP function: the edge's own settings, and the table for idempotency keys.
     #[must_use]
     pub const fn http() -> Self {
@@ -45,15 +60,7 @@ impl Needs {
     /// A worker, a dispatcher or a receiver of events: the table.
     #[must_use]
     pub const fn worker() -> Self {
-        Self {
-            serves_http: false,
-            table: true,
-            secrets: false,
-            queues: false,
-            events: false,
-            blobs: false,
-            mail: false,
-        }
+        Self { table: true, ..Self::NOTHING }
     }
 
     /// And connections' credentials.
@@ -72,6 +79,18 @@ impl Needs {
     #[must_use]
     pub const fn events(self) -> Self {
         Self { events: true, ..self }
+    }
+
+    /// And the secret that webhooks' URLs and keys are made of.
+    #[must_use]
+    pub const fn hooks(self) -> Self {
+        Self { hooks: true, ..self }
+    }
+
+    /// And the address that Autotask calls: for who makes the URLs.
+    #[must_use]
+    pub const fn hook_urls(self) -> Self {
+        Self { hooks: true, hook_urls: true, ..self }
     }
 
     /// And files.
@@ -96,6 +115,9 @@ pub enum StartError {
     /// The stack's secret cannot be read.
     #[error("reading the secret that CURSOR_KEY_SECRET names")]
     CursorKey(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The secret that webhooks are made of cannot be read.
+    #[error("reading the secret that HOOK_MASTER_SECRET names")]
+    HookMaster(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The way to the bucket cannot be built.
     #[error("building the way to the bucket of PDF_BUCKET")]
     Bucket(#[source] BlobError),
@@ -117,6 +139,8 @@ struct Settings {
     bucket: Option<String>,
     mail_from: Option<Address>,
     cursor_key_secret: Option<String>,
+    hook_master_secret: Option<String>,
+    hooks_base: Option<Url>,
     claims: ClaimNames,
     support: String,
     config: Config,
@@ -136,9 +160,15 @@ impl App {
         let aws = store::Settings { endpoint: settings.endpoint.clone(), ..store::Settings::default() };
         let clients = store::clients(&aws).await;
         let mac_key = match &settings.cursor_key_secret {
-            Some(id) => cursor_key(&clients, id).await?,
-            None => MacKey::of_this_process(),
+            Some(id) => stack_key(&clients, id).await.map_err(StartError::CursorKey)?,
+            None => key_of_this_process(),
         };
+        let mut settings = settings;
+        if let Some(id) = &settings.hook_master_secret {
+            let key = stack_key(&clients, id).await.map_err(StartError::HookMaster)?;
+            settings.config.hooks =
+                Some(HookConfig { master: HookMaster::new(key), base: settings.hooks_base.clone() });
+        }
         let edge = EdgeConfig { claims: settings.claims.clone(), ..EdgeConfig::new(mac_key, &settings.support) };
         Ok(Self::new(ports(&clients, &aws, settings)?, edge))
     }
@@ -156,6 +186,8 @@ impl Settings {
             queue(&mut env, "INVOICE_FETCH_QUEUE_URL", QueueName::InvoiceFetch),
             queue(&mut env, "INVOICE_PDF_QUEUE_URL", QueueName::InvoicePdf),
             queue(&mut env, "PAYMENTS_QUEUE_URL", QueueName::Payments),
+            queue(&mut env, "WEBHOOKS_QUEUE_URL", QueueName::Webhooks),
+            queue(&mut env, "WEBHOOK_ADMIN_QUEUE_URL", QueueName::WebhookAdmin),
         ];
         let config = env.config(needs);
         let table = env.needed(needs.table, "TABLE_NAME");
@@ -164,6 +196,8 @@ impl Settings {
         let bucket = env.needed(needs.blobs, "PDF_BUCKET");
         let mail_from = env.mail_from(needs);
         let cursor_key_secret = env.needed(needs.serves_http, "CURSOR_KEY_SECRET");
+        let hook_master_secret = env.needed(needs.hooks, "HOOK_MASTER_SECRET");
+        let hooks_base = env.hooks_base(needs);
         let support = env.needed(needs.serves_http, "SUPPORT_ADDRESS").unwrap_or_default();
         let (claims, endpoint) = (env.claims(), env.optional("AWS_ENDPOINT_URL"));
         match config.filter(|_| env.problems.is_empty()) {
@@ -177,6 +211,8 @@ impl Settings {
                     bucket,
                     mail_from,
                     cursor_key_secret,
+                    hook_master_secret,
+                    hooks_base,
                     claims,
                     support,
                     config,
@@ -240,9 +276,21 @@ impl Reader<'_> {
         let hosts = self.hosts();
         let entry = self.optional("AUTOTASK_ZONE_ENTRY").unwrap_or_else(|| ENTRY.to_owned());
         match hosts.check(&entry) {
-            Ok(checked) => Some(Config { zone_entry: checked.as_url().clone(), hosts, request_timeout }),
+            Ok(checked) => Some(Config { zone_entry: checked.as_url().clone(), hosts, request_timeout, hooks: None }),
             Err(error) => {
                 self.problems.push(format!("AUTOTASK_ZONE_ENTRY: {error}"));
+                None
+            }
+        }
+    }
+
+    /// Autotask calls over TLS only; a test engine on this machine may do without.
+    fn hooks_base(&mut self, needs: Needs) -> Option<Url> {
+        let text = self.needed(needs.hook_urls, "HOOKS_BASE_URL")?;
+        match Url::parse(&text) {
+            Ok(url) if url.has_host() && (url.scheme() == "https" || is_loopback(&url)) => Some(url),
+            _ => {
+                self.problems.push("HOOKS_BASE_URL is not an https URL".to_owned());
                 None
             }
         }
@@ -288,11 +336,16 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-async fn cursor_key(clients: &store::Clients, id: &str) -> Result<MacKey, StartError> {
-    let answer = clients.secrets.get_secret_value().secret_id(id).send().await;
-    let answer = answer.map_err(|error| StartError::CursorKey(Box::new(error)))?;
-    let secret = SecretString::from(answer.secret_string.unwrap_or_default());
-    MacKey::new(secret).map_err(|short| StartError::CursorKey(Box::new(short)))
+/// A key that nobody else has, for a process that hands out no codes.
+#[allow(clippy::disallowed_methods, reason = "a key must not be replayable")]
+fn key_of_this_process() -> MacKey {
+    let random = || uuid::Uuid::new_v4().simple().to_string();
+    MacKey::new(SecretString::from(format!("{}{}", random(), random()))).expect("64 characters are long enough")
+}
+
+async fn stack_key(clients: &store::Clients, id: &str) -> Result<MacKey, Box<dyn std::error::Error + Send + Sync>> {
+    let answer = clients.secrets.get_secret_value().secret_id(id).send().await?;
+    Ok(MacKey::new(SecretString::from(answer.secret_string.unwrap_or_default()))?)
 }
 
 fn ports(clients: &store::Clients, aws: &store::Settings, settings: Settings) -> Result<Ports, StartError> {

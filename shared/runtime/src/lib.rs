@@ -8,7 +8,7 @@ mod deadline;
 pub mod edge;
 mod env;
 mod guard;
-mod mac;
+pub mod hooks;
 pub mod queue;
 pub mod schedule;
 mod serve;
@@ -17,7 +17,7 @@ mod telemetry;
 
 pub use app::{App, BODY_BYTES_MAX, ClaimNames, EdgeConfig};
 pub use deadline::LambdaDeadline;
+pub use domain::mac::MacKey;
 pub use env::{Needs, StartError};
-pub use mac::MacKey;
-pub use serve::{serve_events, serve_http, serve_queue, serve_schedule};
+pub use serve::{serve_events, serve_http, serve_public, serve_queue, serve_schedule};
 pub use system::{SystemClock, SystemIds};

@@ -22,6 +22,15 @@ pub async fn serve_http(needs: Needs, routes: OpenApiRouter<App>) -> Result<(), 
     lambda_http::run(edge::service(app, routes)).await.map_err(StartError::Lambda)
 }
 
+/// Serves routes that anybody may call, behind API Gateway without its authorizer.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn serve_public(needs: Needs, routes: axum::Router<App>) -> Result<(), StartError> {
+    let app = start(needs).await?;
+    lambda_http::run(edge::public_service(app, routes)).await.map_err(StartError::Lambda)
+}
+
 /// Serves an SQS queue: `|app, body, deadline| Box::pin(work(app, body, deadline))`.
 ///
 /// # Errors

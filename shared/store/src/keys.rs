@@ -126,6 +126,9 @@ pub fn address(key: &Key) -> Address {
         Key::Currencies(p, c) => (of_connection(p, c), "currencies".to_owned()),
         Key::FetchState(p, c) => (of_connection(p, c), "fetch-state".to_owned()),
         Key::Fetch(p, c, fetch) => (under_connection(p, c, "fetches"), fetch.to_string()),
+        Key::Webhooks(p, c) => (of_connection(p, c), "webhooks".to_owned()),
+        Key::Delivery(p, c, guid, sequence) => (deliveries(p, c, guid), counted(*sequence)),
+        Key::RejectedCallouts(of, id) => (rejected(of.as_ref()), encode(id)),
         Key::Issue(p, c, subject, code) => {
             (under_connection(p, c, "issues"), format!("{}#{}", encode(subject), encode(code)))
         }
@@ -184,6 +187,12 @@ pub fn range(of: &Collection) -> Range {
         Collection::WritebacksDue { shard, until } => {
             return indexed(writebacks(*shard), Sort::Below(format!("{}{AFTER_SEPARATOR}", instant(*until))));
         }
+        Collection::Deliveries(p, c, guid) => (deliveries(p, c, guid), Sort::All),
+        Collection::DeliveriesBetween(p, c, guid, above, to) => {
+            let from = above.saturating_add(1);
+            (deliveries(p, c, guid), Sort::Between(counted(from), counted((*to).max(from))))
+        }
+        Collection::RejectedCallouts(of) => (rejected(of.as_ref()), Sort::All),
         Collection::Issues(p, c) => (under_connection(p, c, "issues"), Sort::All),
         Collection::Audit(p, c, month) => (audit(p, c.as_ref(), month), Sort::All),
         Collection::Outbox(p) => (under_partner(p, "outbox"), Sort::All),
@@ -246,6 +255,22 @@ fn audit(p: &PartnerId, c: Option<&ConnectionId>, month: &str) -> String {
         Some(c) => under_connection(p, c, &what),
         None => under_partner(p, &what),
     }
+}
+
+fn deliveries(p: &PartnerId, c: &ConnectionId, guid: &str) -> String {
+    under_connection(p, c, &format!("hook#{}", encode(guid)))
+}
+
+fn rejected(of: Option<&(PartnerId, ConnectionId)>) -> String {
+    match of {
+        Some((p, c)) => under_connection(p, c, "rejected-callouts"),
+        None => "V#rejected-callouts".to_owned(),
+    }
+}
+
+/// A webhook's number of an event in a fixed width: as many digits as the largest has.
+fn counted(sequence: u64) -> String {
+    format!("{sequence:020}")
 }
 
 fn line_part(line: LineRef) -> String {

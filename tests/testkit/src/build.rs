@@ -6,9 +6,10 @@ use crate::world::World;
 use autotask::HostPolicy;
 use domain::connections::settings::SettingsRecord;
 use domain::connections::{self, NewConnection, SEAT_SYNC_JOB, Schedule, Settings};
-use domain::ports::{Config, SecretName, Secrets};
+use domain::ports::{Config, HookConfig, SecretName, Secrets};
 use domain::records::Key;
 use domain::vendor::{Partner, VendorProfile};
+use domain::webhooks::HookMaster;
 use domain::{Actor, ConnectionId, PartnerId, calendar};
 use jiff::Timestamp;
 use local::host::{Bundle, Engine, Host, LocalClock, LocalMail};
@@ -148,6 +149,7 @@ impl Builder {
             zone_entry: Url::parse(autotask::zone::ENTRY).unwrap(),
             hosts: HostPolicy::autotask(),
             request_timeout: self.request_timeout,
+            hooks: Some(HookConfig { master: hook_master(), base: Some(Url::parse(HOOKS_BASE).unwrap()) }),
         };
         let ports = host.ports(engine.storage(), Arc::clone(&transport) as _, config);
         let key = MacKey::new(SecretString::from("a key for message authentication in tests")).unwrap();
@@ -163,6 +165,14 @@ impl Builder {
         }
         world
     }
+}
+
+/// Where the receiver of webhooks is, as Autotask is told.
+pub const HOOKS_BASE: &str = "https://hooks.example.net/";
+
+/// The secret that tests' webhooks are made of.
+fn hook_master() -> HookMaster {
+    HookMaster::new(MacKey::new(SecretString::from("a key for the tokens and keys of webhooks")).unwrap())
 }
 
 async fn vendor(world: &World, integration_code: &str) {

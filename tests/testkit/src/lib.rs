@@ -13,7 +13,7 @@ mod transport;
 mod world;
 
 pub use api::{Api, Reply};
-pub use build::{Builder, INTEGRATION_CODE, SECRET, SUPPORT, USERNAME};
+pub use build::{Builder, HOOKS_BASE, INTEGRATION_CODE, SECRET, SUPPORT, USERNAME};
 pub use catalogue::Client;
 pub use invoices::Invoice;
 pub use lines::{Line, PACKAGE};

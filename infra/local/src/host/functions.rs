@@ -49,7 +49,16 @@ pub(super) fn all(app: &App) -> Vec<Function> {
         function("invoices", invoices::routes()),
         function("payments", payments::routes()),
         function("notify", notify::routes()),
+        receiver(app),
     ]
+}
+
+/// What Autotask calls: no route of the API, and open to anybody.
+fn receiver(app: &App) -> Function {
+    let paths = [webhook_receive::CALLOUT_PATH, webhook_receive::DEACTIVATED_PATH];
+    let routes = paths.map(|path| Route { method: "POST", template: path.to_owned() }).to_vec();
+    let router = runtime::edge::public_service(app.clone(), webhook_receive::routes());
+    Function { name: "webhook-receive", router, routes }
 }
 
 /// The function that works a queue off.
@@ -60,6 +69,8 @@ pub(super) fn worker(queue: QueueName) -> (&'static str, Work) {
         QueueName::InvoiceFetch => ("invoice-fetch", invoke::invoice_fetch),
         QueueName::InvoicePdf => ("invoice-pdf", invoke::invoice_pdf),
         QueueName::Payments => ("payments", invoke::payments),
+        QueueName::Webhooks => ("webhook-work", invoke::webhooks),
+        QueueName::WebhookAdmin => ("webhook-admin", invoke::webhook_admin),
     }
 }
 
@@ -80,7 +91,7 @@ pub(super) fn hears(detail_type: &str, detail: &Value) -> bool {
 
 /// The names of all functions.
 #[must_use]
-pub fn functions_known() -> [&'static str; 11] {
+pub fn functions_known() -> [&'static str; 14] {
     [
         "connect",
         "zone-discover",
@@ -93,5 +104,8 @@ pub fn functions_known() -> [&'static str; 11] {
         "invoice-pdf",
         "payments",
         "notify",
+        "webhook-receive",
+        "webhook-work",
+        "webhook-admin",
     ]
 }

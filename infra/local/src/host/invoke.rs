@@ -53,6 +53,24 @@ pub(super) fn payments<'a>(
     Box::pin(payments::work(app, body, deadline))
 }
 
+/// The worker of webhooks' deliveries.
+pub(super) fn webhooks<'a>(
+    app: &'a App,
+    body: &'a str,
+    deadline: &'a dyn Deadline,
+) -> BoxFuture<'a, domain::Result<()>> {
+    Box::pin(webhook_work::work(app, body, deadline))
+}
+
+/// The worker that looks after webhooks in Autotask.
+pub(super) fn webhook_admin<'a>(
+    app: &'a App,
+    body: &'a str,
+    deadline: &'a dyn Deadline,
+) -> BoxFuture<'a, domain::Result<()>> {
+    Box::pin(webhook_admin::work(app, body, deadline))
+}
+
 /// What a dispatcher does with one tick.
 pub(super) type Tock = for<'a> fn(&'a App, Tick, &'a dyn Deadline) -> BoxFuture<'a, domain::Result<()>>;
 

@@ -68,7 +68,7 @@ impl Opened {
             None => Some(bind(options.autotask_port).await?),
         };
         let (api_at, autotask_at) = (api.local_addr()?, autotask.as_ref().map(TcpListener::local_addr).transpose()?);
-        let world = World::open(options, autotask_at).await?;
+        let world = World::open(options, api_at, autotask_at).await?;
         Ok(Self { world, api, api_at, autotask, autotask_at, manual: options.manual, ticks: options.ticks })
     }
 

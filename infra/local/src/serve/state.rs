@@ -6,7 +6,8 @@ use crate::host::journal::read_or_make;
 use crate::host::{Bundle, Callouts, DrainError, Drained, Engine, Host, Limits};
 use autotask::zone::ENTRY;
 use autotask::{HostPolicy, HttpTransport};
-use domain::ports::Config;
+use domain::ports::{Config, HookConfig};
+use domain::webhooks::HookMaster;
 use runtime::{App, EdgeConfig, MacKey};
 use secrecy::SecretString;
 use simulator::{HttpOutbound, Reach, Simulator};
@@ -103,7 +104,11 @@ const SUPPORT: &str = "support@vendor.example";
 
 impl World {
     /// Opens what lies in the folder, or makes it.
-    pub(super) async fn open(options: &Options, simulator_at: Option<SocketAddr>) -> Result<Self, StartError> {
+    pub(super) async fn open(
+        options: &Options,
+        api_at: SocketAddr,
+        simulator_at: Option<SocketAddr>,
+    ) -> Result<Self, StartError> {
         let folder = &options.data;
         let in_folder = |source| StartError::Folder { folder: folder.clone(), source };
         prepare(folder, options.fresh)?;
@@ -111,6 +116,7 @@ impl World {
         let engine = Engine::start(Some(&folder.join("table.sqlite"))).await?;
         let key = read_or_make(&folder.join("token.key"), || random(KEY_BYTES)).map_err(in_folder)?;
         let mac = read_or_make(&folder.join("mac.key"), || random(KEY_BYTES)).map_err(in_folder)?;
+        let hooks = read_or_make(&folder.join("hooks.key"), || random(KEY_BYTES)).map_err(in_folder)?;
         let simulator = match simulator_at {
             Some(at) => Some(open_simulator(folder, at, &host)?),
             None => None,
@@ -124,6 +130,7 @@ impl World {
             zone_entry: autotask_url.clone(),
             hosts: HostPolicy::autotask().with_extra_origin(&autotask_url),
             request_timeout: options.request_timeout,
+            hooks: Some(HookConfig { master: HookMaster::new(mac_key(&hooks)), base: Some(local_url(api_at)) }),
         };
         let transport = HttpTransport::new().map_err(|error| StartError::Transport(error.to_string()))?;
         let ports = host.ports(engine.storage(), Arc::new(transport), config);

@@ -15,7 +15,9 @@ const AFTER_FAILURE: Duration = Duration::from_secs(5);
 pub(super) fn start(tasks: &mut JoinSet<()>, bundle: &Bundle) {
     tasks.spawn(deliver(bundle.clone()));
     let fetched = [QueueName::InvoiceFetch, QueueName::InvoicePdf];
-    for queue in [QueueName::SeatSync, QueueName::Map, QueueName::Payments].into_iter().chain(fetched) {
+    let webhooks = [QueueName::Webhooks, QueueName::WebhookAdmin];
+    let all = [QueueName::SeatSync, QueueName::Map, QueueName::Payments].into_iter().chain(fetched).chain(webhooks);
+    for queue in all {
         for _ in 0..CONCURRENCY {
             tasks.spawn(work(bundle.clone(), queue));
         }

@@ -61,4 +61,4 @@ pub(crate) use standing::{Standing, Trouble, is_watched, standing};
 pub(crate) use theirs::Theirs;
 pub use topology::TopologyUse;
 pub use wanted::{LINES_MAX, Wanted, WantedLine};
-pub use watch::{Watched, watch};
+pub use watch::{Watched, watch, watch_companies};

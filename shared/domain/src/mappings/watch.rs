@@ -8,7 +8,7 @@ use super::look::{Seen, look};
 use super::remap::remap;
 use super::renewal::PLACE_TAKEN;
 use super::standing::{Standing, Trouble, is_watched, standing};
-use super::{Context, Mapping, MappingSource, MappingStatus};
+use super::{CompanyTaken, Context, Mapping, MappingSource, MappingStatus};
 use crate::budget::Mode;
 use crate::change::Change;
 use crate::connections::settings::RenewalPolicy;
@@ -17,7 +17,7 @@ use crate::ids::{AccountId, LineRef};
 use crate::issues::{self, Fix, Issue, IssueState, More, Subject};
 use crate::ports::{Read, StorageError};
 use crate::problem::{Code, Error, Result};
-use crate::records::{Collection, Versioned, load_all};
+use crate::records::{Collection, Key, Versioned, load, load_all};
 use crate::vendor::Account;
 use jiff::ToSpan;
 use jiff::civil::Date;
@@ -34,6 +34,8 @@ pub struct Watched {
     pub mappings: u32,
     /// Mappings with something wrong.
     pub troubled: u32,
+    /// Mappings whose names or dates were no longer those of Autotask.
+    pub changed: u32,
     /// Mappings moved to the successor of their contract.
     pub remapped: u32,
     /// Calls made to Autotask, without those of moving mappings.
@@ -49,24 +51,44 @@ pub async fn watch(context: Context<'_>) -> Result<Watched> {
     if connection.status != ConnectionStatus::Connected {
         return Ok(Watched::default());
     }
+    look_after(context, &Ours::load(context).await?, true).await
+}
+
+/// The same for the mappings of some companies, as soon as something says that these have changed. What a whole night
+/// finds out (issues whose cause is gone, things that cannot be seen) is left to it.
+///
+/// # Errors
+/// As [`watch`].
+pub async fn watch_companies(context: Context<'_>, companies: &BTreeSet<i64>) -> Result<Watched> {
+    let ours = Ours::of_companies(context, companies).await?;
+    if ours.mappings.is_empty() {
+        return Ok(Watched::default());
+    }
+    look_after(context, &ours, false).await
+}
+
+/// Looks at mappings; at all of a connection (`whole`) or at some.
+async fn look_after(context: Context<'_>, ours: &Ours, whole: bool) -> Result<Watched> {
     let settings = context.settings().await?;
     let today = context.ports.clock.now().to_zoned(settings.zone()).date();
     let until = today.saturating_add(settings.renewal_notice_days.max(0).days());
-    let ours = Ours::load(context).await?;
     let watched: Vec<&Versioned<Mapping>> = ours.mappings.values().filter(|m| is_watched(m)).collect();
     let plain: Vec<&Mapping> = watched.iter().map(|mapping| &mapping.value).collect();
     let seen = look(context, &plain, until, Mode::Background).await?;
-    let night = Night { context, settings: &settings, ours: &ours, seen: &seen, today };
+    let night = Night { context, settings: &settings, ours, seen: &seen, today };
     let mut done = Watched { calls: seen.calls, ..Watched::default() };
     let mut kept = BTreeSet::new();
     for mapping in watched {
         let standing = standing(mapping, ours.name(&mapping.account), &seen, until);
         done.mappings += 1;
         done.troubled += u32::from(!standing.troubles.is_empty());
+        done.changed += u32::from(standing.renamed.is_some());
         done.remapped += u32::from(night.one(mapping, &standing, &mut kept).await?);
     }
-    night.close_others(&kept).await?;
-    night.unseen().await?;
+    if whole {
+        night.close_others(&kept).await?;
+        night.unseen().await?;
+    }
     Ok(done)
 }
 
@@ -91,6 +113,34 @@ impl Ours {
             names: accounts.into_iter().map(|a| (a.value.id, a.value.name)).collect(),
             issues: issues.into_iter().map(|i| ((i.subject.clone(), i.code), i.value)).collect(),
         })
+    }
+
+    /// Those of some companies. Their issues are counted again when they are met again.
+    async fn of_companies(context: Context<'_>, companies: &BTreeSet<i64>) -> Result<Self> {
+        let Context { ports, scope, partner, connection, .. } = context;
+        let mut ours = Self { mappings: BTreeMap::new(), names: BTreeMap::new(), issues: BTreeMap::new() };
+        for company in companies {
+            let Some(taken) = load::<CompanyTaken>(&*ports.storage, scope, &context.company_key(*company)).await?
+            else {
+                continue;
+            };
+            for account in &taken.accounts {
+                let Some(mapping) = context.mapping(account).await? else { continue };
+                let key = Key::Account(partner.clone(), account.clone());
+                if let Some(known) = load::<Account>(&*ports.storage, scope, &key).await? {
+                    ours.names.insert(account.clone(), known.value.name);
+                }
+                for code in WHOLE {
+                    let on = subject(&mapping);
+                    let key = Key::Issue(partner.clone(), connection.clone(), on.clone(), code.as_str().to_owned());
+                    if let Some(issue) = load::<Issue>(&*ports.storage, scope, &key).await? {
+                        ours.issues.insert((on, code), issue.value);
+                    }
+                }
+                ours.mappings.insert(account.clone(), mapping);
+            }
+        }
+        Ok(ours)
     }
 
     fn name<'a>(&'a self, account: &'a AccountId) -> &'a str {

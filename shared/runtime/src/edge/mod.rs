@@ -8,6 +8,7 @@ mod event;
 mod headers;
 mod idempotency;
 mod paging;
+mod public;
 mod status;
 
 pub use body::{Body, CsvBody, OptionalBody, Params, PathParams};
@@ -16,6 +17,7 @@ pub use error::{ApiError, ProblemBody, RefusedField, Retry};
 pub use event::{EventError, handle_event, with_claims};
 pub use headers::{IDEMPOTENCY_KEY, IfMatch, REQUEST_ID, RequestId, TimeLeft, etag};
 pub use paging::{PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, Paging};
+pub use public::public_service;
 pub use status::status;
 
 use crate::app::App;

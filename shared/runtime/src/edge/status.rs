@@ -15,6 +15,8 @@ pub fn status(code: Code) -> StatusCode {
         C::ForbiddenRole | C::NotMainAccount | C::PermissionMissing | C::SecondPersonNeeded | C::SecondaryNoManual => {
             StatusCode::FORBIDDEN
         }
+        C::SignatureInvalid => StatusCode::UNAUTHORIZED,
+        C::WebhookPermissionMissing => StatusCode::FORBIDDEN,
         C::RateLimitedManual | C::TestMailLimited => StatusCode::TOO_MANY_REQUESTS,
         C::NotFound | C::PdfUnavailable => StatusCode::NOT_FOUND,
         C::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -66,6 +68,11 @@ pub fn status(code: Code) -> StatusCode {
         | C::NoRecipients
         | C::InvoiceVoided
         | C::PartialNotVisible
+        | C::WebhookLimitReached
+        | C::WebhookDuplicate
+        | C::WebhookNotReady
+        | C::WebhookDisabledByAutotask
+        | C::EventsLost
         | C::NeedsRelink
         | C::ConnectionPaused
         | C::Conflict
@@ -115,5 +122,7 @@ pub(super) fn retried_by_ourselves(code: Code) -> bool {
             | Code::WriteUnverified
             | Code::PdfUnavailable
             | Code::PaymentWritebackFailed
+            | Code::WebhookDisabledByAutotask
+            | Code::EventsLost
     )
 }

@@ -83,7 +83,7 @@ fn ours(crates: &[Crate]) -> BTreeMap<&str, &str> {
 fn wrong_arrow(from: &str, to: &str) -> Option<&'static str> {
     let place = |group: &str| ORDER.iter().position(|each| *each == group);
     match (from, to) {
-        ("local" | "xtask" | "testkit" | "it", _) => None,
+        ("local" | "xtask" | "counted" | "testkit" | "it", _) => None,
         ("simulator", "autotask") => None,
         ("simulator", _) => Some("the simulator uses nothing of ours but the client's Transport"),
         ("functions", "store") => Some("functions use the store through runtime"),

@@ -149,8 +149,12 @@ impl World {
             answer: Mutex::new((200, "{}")),
         });
         let zone_entry: url::Url = "https://webservices.autotask.net/".parse().unwrap();
-        let config =
-            Config { hosts: autotask::HostPolicy::default(), zone_entry, request_timeout: Duration::from_secs(60) };
+        let config = Config {
+            hosts: autotask::HostPolicy::default(),
+            zone_entry,
+            request_timeout: Duration::from_secs(60),
+            hooks: None,
+        };
         let ports = Ports {
             storage,
             secrets: Arc::new(Unused),

@@ -39,4 +39,5 @@ mod store_contract;
 mod template;
 mod topologies;
 mod watch;
+mod webhooks;
 mod zone_discover;

@@ -338,6 +338,8 @@ fn the_template_has_the_routes_that_the_functions_declare() {
     let keys: BTreeSet<_> = resources(&template, "AWS::ApiGatewayV2::Route")
         .values()
         .map(|route| route["RouteKey"].as_str().unwrap().to_owned())
+        // What Autotask calls is no part of the API.
+        .filter(|key| !key.contains(" /hooks/"))
         .collect();
     let declared = operations(&functions).into_keys().map(|(path, method)| format!("{method} {path}")).collect();
     assert_eq!(keys, declared, "routes outside the markers");

@@ -43,6 +43,7 @@ fn world(autotask: &Arc<ZoneInformation>) -> World {
         zone_entry: "https://webservices.autotask.net/".parse().unwrap(),
         hosts: HostPolicy::autotask(),
         request_timeout: Duration::from_secs(1),
+        hooks: None,
     };
     world_with(autotask.clone(), config)
 }

@@ -15,6 +15,7 @@ mod one;
 mod open;
 mod place;
 mod record;
+mod refresh;
 mod run;
 mod start;
 mod status;
@@ -30,6 +31,8 @@ pub use run::work;
 pub use start::{next_allowed, press, progress_of};
 pub use status::{SyncStatus, sync_status};
 pub use work::{FetchMessage, FetchRef};
+
+pub(crate) use refresh::refresh_customers;
 
 pub(super) use customers::told as told_of_customer;
 pub(crate) use upsert::told;

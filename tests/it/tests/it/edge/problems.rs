@@ -10,12 +10,27 @@ use std::sync::atomic::Ordering;
 /// Every code with its status.
 const STATUSES: &[(u16, &[&str])] = &[
     (400, &["invalid_input"]),
-    (403, &["forbidden_role", "not_main_account", "permission_missing", "second_person_needed", "secondary_no_manual"]),
+    (
+        403,
+        &[
+            "webhook_permission_missing",
+            "forbidden_role",
+            "not_main_account",
+            "permission_missing",
+            "second_person_needed",
+            "secondary_no_manual",
+        ],
+    ),
     (404, &["not_found", "pdf_unavailable"]),
     (405, &["method_not_allowed"]),
     (
         409,
         &[
+            "webhook_limit_reached",
+            "webhook_duplicate",
+            "webhook_not_ready",
+            "webhook_disabled_by_autotask",
+            "events_lost",
             "billing_code_missing",
             "different_database",
             "already_connected",
@@ -102,6 +117,7 @@ const STATUSES: &[(u16, &[&str])] = &[
             "idempotency_mismatch",
         ],
     ),
+    (401, &["signature_invalid"]),
     (429, &["rate_limited_manual", "test_mail_limited"]),
     (500, &["internal"]),
     (503, &["autotask_unavailable", "throttled", "secret_store_unavailable", "unavailable"]),

@@ -35,6 +35,7 @@ pub fn world() -> World {
             zone_entry: "https://webservices.autotask.net/".parse().unwrap(),
             hosts: autotask::HostPolicy::autotask(),
             request_timeout: Duration::from_secs(1),
+            hooks: None,
         },
     )
 }

@@ -129,8 +129,17 @@ fn of_invoices() -> impl Strategy<Value = Key> {
     ]
 }
 
+fn of_webhooks() -> impl Strategy<Value = Key> {
+    let own = || (partner(), connection());
+    prop_oneof![
+        own().prop_map(|(p, c)| Key::Webhooks(p, c)),
+        (own(), text(), 0..3_u64).prop_map(|((p, c), g, n)| Key::Delivery(p, c, g, n)),
+        (proptest::option::of(own()), text()).prop_map(|(of, t)| Key::RejectedCallouts(of, t)),
+    ]
+}
+
 fn key() -> impl Strategy<Value = Key> {
-    prop_oneof![of_vendor_or_partner(), of_connection(), of_invoices()]
+    prop_oneof![of_vendor_or_partner(), of_connection(), of_invoices(), of_webhooks()]
 }
 
 /// The collection that a record is listed in. A full match: whoever adds a key decides here.
@@ -159,6 +168,7 @@ fn collection_of(key: &Key) -> Option<Collection> {
         | Key::Currencies(..)
         | Key::FetchState(..)
         | Key::PdfWork(..)
+        | Key::Webhooks(..)
         | Key::Budget(..)
         | Key::Slots(..)
         | Key::Notifications(..)
@@ -187,6 +197,8 @@ fn collection_of(key: &Key) -> Option<Collection> {
         Key::PdfDue(p, c, _) => Collection::PdfsDue(p, c),
         Key::Customer(p, c, _) => Collection::Customers(p, c),
         Key::Fetch(p, c, _) => Collection::Fetches(p, c),
+        Key::Delivery(p, c, guid, _) => Collection::Deliveries(p, c, guid),
+        Key::RejectedCallouts(of, _) => Collection::RejectedCallouts(of),
         Key::Issue(p, c, ..) => Collection::Issues(p, c),
         Key::Audit(p, c, month, _) => Collection::Audit(p, c, month),
         Key::Outbox(p, _) => Collection::Outbox(p),

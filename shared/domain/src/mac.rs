@@ -25,13 +25,6 @@ impl MacKey {
         if secret.expose_secret().len() < KEY_BYTES_MIN { Err(ShortKey) } else { Ok(Self(secret)) }
     }
 
-    /// A key that nobody else has, for a process that hands out no codes.
-    #[allow(clippy::disallowed_methods, reason = "a key must not be replayable")]
-    pub(crate) fn of_this_process() -> Self {
-        let random = || uuid::Uuid::new_v4().simple().to_string();
-        Self(SecretString::from(format!("{}{}", random(), random())))
-    }
-
     /// The code over `parts`; each part is framed by its length, so that no two lists of parts give the
     /// same bytes. `label` keeps codes for one thing from being good for another.
     #[must_use]
