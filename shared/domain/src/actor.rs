@@ -54,13 +54,22 @@ pub struct Actor {
     pub role: Role,
     /// The request or message that caused the change.
     pub request_id: String,
+    /// Why, where somebody who had to say so, or wanted to, did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 impl Actor {
     /// Something of ours that acts without a person.
     #[must_use]
     pub fn system(who: impl Into<String>, request_id: impl Into<String>) -> Self {
-        Self { who: who.into(), role: Role::System, request_id: request_id.into() }
+        Self { who: who.into(), role: Role::System, request_id: request_id.into(), reason: None }
+    }
+
+    /// The same, saying why.
+    #[must_use]
+    pub fn because(&self, reason: Option<String>) -> Self {
+        Self { reason, ..self.clone() }
     }
 }
 

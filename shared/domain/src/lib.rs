@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
 pub mod actor;
+pub mod audit;
 pub mod autotask_session;
 pub mod billing;
 pub mod blobs;
+pub mod board;
 pub mod budget;
 pub mod calendar;
 pub mod change;
@@ -13,6 +15,7 @@ pub mod health;
 pub mod ids;
 pub mod invoices;
 pub mod issues;
+pub mod links;
 pub mod mac;
 pub mod mail;
 pub mod mappings;

@@ -156,6 +156,11 @@ codes! {
     TestMailLimited = "test_mail_limited": "A test mail was asked for a moment ago.", "No further one was sent.", "Try again at the time that the answer names.";
     Internal = "internal": "Something went wrong on our side.", "The request may or may not have been carried out; nothing is written to Autotask twice.", "Try again; if it stays, tell support the reference.";
     Unavailable = "unavailable": "The service is busy or a part of it is away.", "Nothing was changed by this call.", "Try again in a few seconds.";
+    // Issues
+    RunFailed = "run_failed": "A run ended before it did what it was to do.", "What it had not written keeps its units; its lines say what became of each.", "Put right what the detail says, then run it again.";
+    FetchFailed = "fetch_failed": "Invoices could not be fetched.", "Invoices and customers here are as the last fetch left them; payments are safe.", "Put right what the detail says; the next fetch goes on by itself.";
+    IssueNotRetryable = "issue_not_retryable": "Nothing can be retried for this issue.", "Nothing was changed.", "Put its cause right as the issue says; it closes by itself.";
+    IssueNeedsChoice = "issue_needs_choice": "Only a person can decide what puts this issue right.", "Nothing was changed.", "Make one of the calls that the answer names.";
 }
 
 /// One field that was refused.

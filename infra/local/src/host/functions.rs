@@ -50,6 +50,7 @@ pub(super) fn all(app: &App) -> Vec<Function> {
         function("payments", payments::routes()),
         function("notify", notify::routes()),
         receiver(app),
+        function("ops", ops::routes()),
     ]
 }
 
@@ -91,7 +92,7 @@ pub(super) fn hears(detail_type: &str, detail: &Value) -> bool {
 
 /// The names of all functions.
 #[must_use]
-pub fn functions_known() -> [&'static str; 14] {
+pub fn functions_known() -> [&'static str; 15] {
     [
         "connect",
         "zone-discover",
@@ -107,5 +108,6 @@ pub fn functions_known() -> [&'static str; 14] {
         "webhook-receive",
         "webhook-work",
         "webhook-admin",
+        "ops",
     ]
 }

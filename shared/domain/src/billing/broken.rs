@@ -5,7 +5,7 @@ use super::sources::Ours;
 use crate::actor::Scope;
 use crate::change::Change;
 use crate::ids::AccountId;
-use crate::issues::{self, Subject};
+use crate::issues::{self, Met, Subject};
 use crate::mappings::{self, Mapping};
 use crate::ports::Ports;
 use crate::problem::{Code, Result};
@@ -35,7 +35,8 @@ pub(super) async fn follow(ports: &Ports, scope: &Scope, run: &Run, ours: &Ours,
     }
     for (account, (code, words)) in &broken {
         if let Some(mapping) = present(ports, scope, run, account).await? {
-            let marked = mappings::mark_broken(ports, scope, &run.actor, &mapping, *code, words).await?;
+            let marked =
+                mappings::mark_broken(ports, scope, &run.actor, &mapping, (*code, words), Some(&run.id)).await?;
             if !marked && mapping.broken.as_ref().is_some_and(|known| known.code == *code) {
                 met_again(ports, scope, run, &mapping, *code, words).await?;
             }
@@ -57,7 +58,8 @@ async fn met_again(ports: &Ports, scope: &Scope, run: &Run, mapping: &Mapping, c
     let subject = mappings::subject(mapping);
     let on = Subject { partner: &run.partner, connection: &run.connection, subject: &subject };
     let change = Change::of_connection(ports, &run.actor, &run.partner, &run.connection);
-    Ok(issues::open(change, ports, scope, on, code, words).await?.commit(scope).await?)
+    let met = Met { detail: words, more: None, by: Some(run.id.as_str()) };
+    Ok(issues::open_in(change, ports, scope, on, code, met).await?.commit(scope).await?)
 }
 
 async fn present(ports: &Ports, scope: &Scope, run: &Run, account: &AccountId) -> Result<Option<Versioned<Mapping>>> {

@@ -4,15 +4,19 @@ use super::broken::is_broken;
 use super::due::MISSED;
 use crate::actor::Scope;
 use crate::change::Change;
-use crate::issues::{self, Issue, IssueState, Subject};
-use crate::ports::{Ports, Read};
-use crate::problem::{Code, Result};
+use crate::issues::{self, Issue, Met, More, Subject};
+use crate::ports::{Ports, Read, StorageError};
+use crate::problem::{Code, Error, Result};
 use crate::records::{Collection, load_all};
 use crate::runs::{LineState, Run, RunLine};
+use serde_json::json;
 use std::collections::BTreeMap;
 
 /// Issues of one change: each is up to three writes, a transaction takes a hundred.
 const BATCH: usize = 30;
+
+/// How often a batch is written anew because a person decided about one of its issues at the same moment.
+const TRIES: u32 = 4;
 
 /// What issues about the runs of a connection as such are about.
 const RUNS: &str = "seat_sync";
@@ -30,43 +34,74 @@ pub(super) async fn report(
     let of = Collection::Issues(run.partner.clone(), run.connection.clone());
     let present = load_all::<Issue>(&*ports.storage, scope, &of, Read::Strong).await?;
     let subjects: BTreeMap<String, &RunLine> = lines.iter().map(|line| (subject_of(line), line)).collect();
-    let mut steps: Vec<(String, Code, Option<&str>)> = Vec::new();
-    for issue in present.iter().filter(|issue| issue.state == IssueState::Open) {
+    let mut steps: Vec<Step<'_>> = Vec::new();
+    for issue in present.iter().filter(|issue| issue.stands()) {
         if let Some(line) = subjects.get(&issue.subject)
             && trouble(line) != Some(issue.code)
             && !stopped.is_some_and(|stop| part_of(stop, line))
         {
-            steps.push((issue.subject.clone(), issue.code, None));
+            steps.push(Step { subject: issue.subject.clone(), code: issue.code, met: None });
         }
     }
     for (subject, line) in &subjects {
         if let Some(code) = trouble(line).filter(|_| !stopped.is_some_and(|stop| part_of(stop, line))) {
-            steps.push((subject.clone(), code, Some(&line.words)));
+            let met = Met { detail: &line.words, more: Some(more(line)), by: Some(run.id.as_str()) };
+            steps.push(Step { subject: subject.clone(), code, met: Some(met) });
         }
     }
     let whole = run.accounts.is_none();
     for code in STOPPED {
         match stopped.filter(|(why, _)| *why == code) {
-            Some((_, words)) => steps.push((RUNS.to_owned(), code, Some(words))),
-            None if whole => steps.push((RUNS.to_owned(), code, None)),
+            Some((_, words)) => {
+                let met = Met { detail: words, more: None, by: Some(run.id.as_str()) };
+                steps.push(Step { subject: RUNS.to_owned(), code, met: Some(met) });
+            }
+            None if whole => steps.push(Step { subject: RUNS.to_owned(), code, met: None }),
             None => {}
         }
     }
     if whole && stopped.is_none() {
-        steps.push((MISSED.to_owned(), Code::RunMissed, None));
+        steps.push(Step { subject: MISSED.to_owned(), code: Code::RunMissed, met: None });
     }
     for batch in steps.chunks(BATCH) {
+        take(ports, scope, run, batch).await?;
+    }
+    Ok(())
+}
+
+/// An issue that a run met, or one whose cause it found gone.
+struct Step<'a> {
+    subject: String,
+    code: Code,
+    met: Option<Met<'a>>,
+}
+
+async fn take(ports: &Ports, scope: &Scope, run: &Run, batch: &[Step<'_>]) -> Result<()> {
+    for _ in 0..TRIES {
         let mut change = Change::of_connection(ports, &run.actor, &run.partner, &run.connection);
-        for (subject, code, words) in batch {
+        for Step { subject, code, met } in batch {
             let on = Subject { partner: &run.partner, connection: &run.connection, subject };
-            change = match words {
-                Some(words) => issues::open(change, ports, scope, on, *code, words).await?,
+            change = match met {
+                Some(met) => issues::open_in(change, ports, scope, on, *code, met.clone()).await?,
                 None => issues::resolve(change, ports, scope, on, *code).await?,
             };
         }
-        change.commit(scope).await?;
+        match change.commit(scope).await {
+            Err(StorageError::Conflict { .. }) => {}
+            other => return Ok(other?),
+        }
     }
-    Ok(())
+    Err(Error::Storage(StorageError::Conflict { at: 0, current: None }))
+}
+
+/// What an issue of a line says besides its words: where to look, here and in Autotask.
+fn more(line: &RunLine) -> More {
+    let data = json!({
+        "account_id": line.account, "account_name": line.account_name, "package_id": line.package, "line_no": line.no,
+        "company_id": line.company_id, "contract_id": line.contract_id, "line": line.line.map(|line| line.to_string()),
+        "units_now": line.units_now, "units_wanted": line.units_wanted, "effective_date": line.effective_date,
+    });
+    More { data, fix: None }
 }
 
 /// Whether a line is only one of those that made its run stop, or that were held with it.

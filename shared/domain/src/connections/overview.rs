@@ -4,7 +4,7 @@ use super::load_connection;
 use super::record::{Connection, SEAT_SYNC_JOB, Schedule};
 use crate::actor::Scope;
 use crate::ids::{AccountId, ConnectionId, PartnerId};
-use crate::issues::{Issue, IssueState};
+use crate::issues::Issue;
 use crate::mappings::{Mapping, MappingStatus};
 use crate::ports::{Order, PageRequest, Ports, Read};
 use crate::problem::Result;
@@ -32,7 +32,7 @@ pub struct Counters {
     pub not_billed: u32,
     /// Active accounts of the partner that are this PSA's.
     pub accounts: u32,
-    /// Open issues.
+    /// Issues at which somebody should look: open or acknowledged.
     pub issues: u32,
     /// Held lines of the newest seat sync.
     pub held: u32,
@@ -76,7 +76,7 @@ async fn complete(ports: &Ports, scope: &Scope, connection: Versioned<Connection
     let mut counters = count_mappings(ports, scope, &partner, &id).await?;
     let issues = Collection::Issues(partner.clone(), id.clone());
     let issues = load_all::<Issue>(&*ports.storage, scope, &issues, Read::Eventual).await?;
-    counters.issues = as_count(issues.iter().filter(|issue| issue.state == IssueState::Open).count());
+    counters.issues = as_count(issues.iter().filter(|issue| issue.is_active()).count());
     counters.held = last_run.as_ref().map_or(0, |run| run.totals.held);
     let key = Key::Schedule(partner, id, SEAT_SYNC_JOB.to_owned());
     let schedule = load::<Schedule>(&*ports.storage, scope, &key).await?;

@@ -3,7 +3,8 @@
 use super::{Broken, Mapping, MappingStatus};
 use crate::actor::{Actor, Scope};
 use crate::change::Change;
-use crate::issues::{self, More, Subject};
+use crate::ids::RunId;
+use crate::issues::{self, Met, More, Subject};
 use crate::ports::{Ports, StorageError};
 use crate::problem::{Code, Error, Result};
 use crate::records::{Record, Versioned, load};
@@ -43,7 +44,8 @@ pub fn subject(mapping: &Mapping) -> String {
 
 /// Marks a mapping as broken, opens its issue and says so on the bus. Only for what [`sees_all`] confirmed, and only
 /// while the mapping still is what the caller looked at: one that a person has pointed elsewhere meanwhile stays.
-/// Company and lines stay taken, so that nobody else gets them by accident. Returns whether it was changed.
+/// Company and lines stay taken, so that nobody else gets them by accident. `by` is the run that found it so. Returns
+/// whether it was changed.
 ///
 /// # Errors
 /// `conflict` when it was overtaken again and again; storage's own.
@@ -52,15 +54,16 @@ pub async fn mark_broken(
     scope: &Scope,
     actor: &Actor,
     seen: &Versioned<Mapping>,
-    code: Code,
-    detail: &str,
+    (code, detail): (Code, &str),
+    by: Option<&RunId>,
 ) -> Result<bool> {
     // That a contract was renewed says more than that it ended: a run that sees only its end does not unsay it.
     let renewed = seen.broken.as_ref().is_some_and(|b| b.code == Code::ContractRenewed);
     if renewed && code == Code::ContractEnded {
         return Ok(false);
     }
-    mark(ports, scope, actor, seen, code, detail, &Told::default()).await
+    let told = Told { by: by.cloned(), ..Told::default() };
+    mark(ports, scope, actor, seen, code, detail, &told).await
 }
 
 /// What goes out together with a mapping's being marked.
@@ -70,6 +73,8 @@ pub(super) struct Told {
     pub(super) more: Option<More>,
     /// Further events.
     pub(super) events: Vec<(&'static str, Value)>,
+    /// The run that found it so.
+    pub(super) by: Option<RunId>,
 }
 
 /// [`mark_broken`] with more to tell. Another reason than the known one takes its place, and its issue is closed.
@@ -124,7 +129,8 @@ async fn try_mark_broken(
     if let Some(other) = other {
         change = issues::resolve(change, ports, scope, on, other).await?;
     }
-    issues::open_with(change, ports, scope, on, code, detail, told.more.clone()).await?.commit(scope).await?;
+    let met = Met { detail, more: told.more.clone(), by: told.by.as_ref().map(RunId::as_str) };
+    issues::open_in(change, ports, scope, on, code, met).await?.commit(scope).await?;
     Ok(())
 }
 

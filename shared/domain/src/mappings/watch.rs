@@ -14,7 +14,7 @@ use crate::change::Change;
 use crate::connections::settings::RenewalPolicy;
 use crate::connections::{ConnectionStatus, Settings};
 use crate::ids::{AccountId, LineRef};
-use crate::issues::{self, Fix, Issue, IssueState, More, Subject};
+use crate::issues::{self, Fix, Issue, More, Subject};
 use crate::ports::{Read, StorageError};
 use crate::problem::{Code, Error, Result};
 use crate::records::{Collection, Key, Versioned, load, load_all};
@@ -147,8 +147,9 @@ impl Ours {
         self.names.get(account).map_or(account.as_str(), String::as_str)
     }
 
+    /// An issue whose cause was there when it was last looked at.
     fn open(&self, subject: &str, code: Code) -> Option<&Issue> {
-        self.issues.get(&(subject.to_owned(), code)).filter(|issue| issue.state == IssueState::Open)
+        self.issues.get(&(subject.to_owned(), code)).filter(|issue| issue.stands())
     }
 }
 
@@ -242,7 +243,7 @@ impl Night<'_> {
         if !PLACE_TAKEN.contains(&trouble.code) || standing.renewal.candidates.is_empty() {
             let of_contract = trouble.code == Code::ContractEnding;
             let more = of_contract.then(|| More { data: json!({"contract": contract}), fix: None });
-            return Told { more, events: Vec::new() };
+            return Told { more, ..Told::default() };
         }
         let candidates: Vec<Value> = standing.renewal.candidates.iter().map(|c| c.shown()).collect();
         let known = self.ours.issues.get(&(on.to_owned(), trouble.code)).map(|issue| &issue.data["candidates"]);
@@ -266,7 +267,7 @@ impl Night<'_> {
         let ambiguous = only.is_none();
         let data =
             json!({"contract": contract, "successor": successor, "candidates": candidates, "ambiguous": ambiguous});
-        Told { more: Some(More { data, fix }), events }
+        Told { more: Some(More { data, fix }), events, by: None }
     }
 
     /// Moves a mapping to the one successor that has begun, where the settings say so.
@@ -300,7 +301,7 @@ impl Night<'_> {
     /// Closes the issues whose cause is gone: everything of ours that this night did not meet.
     async fn close_others(&self, kept: &BTreeSet<Name>) -> Result<()> {
         let Context { ports, scope, actor, partner, connection } = self.context;
-        for issue in self.ours.issues.values().filter(|issue| issue.state == IssueState::Open) {
+        for issue in self.ours.issues.values().filter(|issue| issue.stands()) {
             let ours = match issue.code {
                 Code::ServiceInactive => issue.subject.starts_with("line/"),
                 code => WHOLE.contains(&code) && self.is_an_account(&issue.subject),

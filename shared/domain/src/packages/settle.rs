@@ -4,7 +4,7 @@ use super::{ChangeState, PackageChange, PackageMapping, PendingChange};
 use crate::actor::{Actor, Scope};
 use crate::change::Change;
 use crate::ids::{AccountId, ChangeId, ConnectionId, PackageId, PartnerId, RunId};
-use crate::issues::{self, Subject};
+use crate::issues::{self, Met, Subject};
 use crate::mappings::{Mapping, MappingStatus};
 use crate::ports::{Ports, Read, StorageError};
 use crate::problem::{Code, Error, Result};
@@ -247,7 +247,8 @@ impl Settling<'_> {
         if let Some((Code::PackageUnmapped, words)) = &change.why {
             let subject = unmapped_subject(&change.account, package);
             let on = self.on(&subject);
-            write = issues::open(write, self.ports, self.scope, on, Code::PackageUnmapped, words).await?;
+            let met = Met { detail: words, more: None, by: Some(self.run.id.as_str()) };
+            write = issues::open_in(write, self.ports, self.scope, on, Code::PackageUnmapped, met).await?;
         }
         Ok(write.commit(self.scope).await?)
     }

@@ -3,7 +3,7 @@
 use super::{Run, RunKind, RunMode, RunState, Totals, lease, line_events};
 use crate::actor::{Actor, Scope};
 use crate::change::Change;
-use crate::issues::{self, Subject};
+use crate::issues::{self, Met, More, Subject};
 use crate::ports::{Ports, StorageError};
 use crate::problem::{Code, Error, Result};
 use crate::records::{Record, Versioned, load};
@@ -82,6 +82,7 @@ async fn write(ports: &Ports, scope: &Scope, actor: &Actor, run: &Run, v: u64, b
         change = change.event(name, event_data(run))?;
     }
     change = line_events::tell(change, ports, scope, run).await?;
+    change = as_a_whole(change, ports, scope, run).await?;
     if run.state == RunState::Done && run.kind == RunKind::SeatSync && run.accounts.is_none() {
         let on = Subject { partner: &run.partner, connection: &run.connection, subject: SUBJECT };
         change = issues::resolve(change, ports, scope, on, Code::RunPartial).await?;
@@ -89,6 +90,43 @@ async fn write(ports: &Ports, scope: &Scope, actor: &Actor, run: &Run, v: u64, b
     }
     change.commit(scope).await?;
     Ok(())
+}
+
+/// What issues about runs of a kind as such are about.
+fn subject(kind: RunKind) -> &'static str {
+    match kind {
+        RunKind::SeatSync => SUBJECT,
+        RunKind::Initial | RunKind::PackageChanges => "package_changes",
+        RunKind::Undo => "undo",
+        RunKind::AutoMap | RunKind::CsvImport => "mappings",
+    }
+}
+
+/// Opens the issue of a run that was to write and failed as a whole; closes it with one that covers the same and did
+/// not. Failures that have an issue of their own are not told twice: refused credentials, a lost run.
+async fn as_a_whole<'a>(change: Change<'a>, ports: &Ports, scope: &Scope, run: &Run) -> Result<Change<'a>> {
+    if !run.kind.is_billing() || run.mode != RunMode::Apply {
+        return Ok(change);
+    }
+    let on = Subject { partner: &run.partner, connection: &run.connection, subject: subject(run.kind) };
+    let code = Code::RunFailed;
+    match (run.state, &run.problem) {
+        (
+            RunState::Failed,
+            Some((Code::NeedsRelink | Code::ConnectionPaused | Code::RunPartial | Code::Internal, _)),
+        ) => Ok(change),
+        (RunState::Failed, Some((why, detail))) => {
+            let data = json!({"code": why, "kind": run.kind});
+            let met = Met { detail, more: Some(More { data, fix: None }), by: Some(run.id.as_str()) };
+            issues::open_in(change, ports, scope, on, code, met).await
+        }
+        (RunState::Done | RunState::Partial, _) => match (&run.accounts, &run.retry_of) {
+            (None, _) => issues::resolve(change, ports, scope, on, code).await,
+            (Some(_), Some(of)) => issues::resolve_met_by(change, ports, scope, on, code, of.as_str()).await,
+            (Some(_), None) => Ok(change),
+        },
+        _ => Ok(change),
+    }
 }
 
 /// `billing.run_held` goes out beside the run's own event where lines wait for a person.

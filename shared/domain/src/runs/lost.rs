@@ -6,7 +6,7 @@ use super::{Run, RunMode, RunState, finish};
 use crate::actor::{Actor, Scope};
 use crate::billing::give_up_lines;
 use crate::change::Change;
-use crate::issues::{self, Subject};
+use crate::issues::{self, Met, Subject};
 use crate::ports::{Ports, Read, StorageError};
 use crate::problem::{Code, Error, Result};
 use crate::records::{Collection, Record, Versioned, load, load_all};
@@ -86,7 +86,9 @@ pub(super) async fn give_up(ports: &Ports, scope: &Scope, mut run: Versioned<Run
     }
     let on = Subject { partner: &partner, connection: &connection, subject: SUBJECT };
     let change = Change::of_connection(ports, &actor, &partner, &connection);
-    let change = issues::open(change, ports, scope, on, code, &format!("Run {id}: {detail}")).await?;
+    let detail = format!("Run {id}: {detail}");
+    let met = Met { detail: &detail, more: None, by: Some(id.as_str()) };
+    let change = issues::open_in(change, ports, scope, on, code, met).await?;
     change.commit(scope).await?;
     Ok(())
 }

@@ -38,7 +38,7 @@ pub use read::{
 };
 pub use reconcile::{Bucket, BucketTotal, Finding, Reconciliation, reconcile};
 pub use record::{LineState, Period, Run, RunKind, RunMode, RunState, Totals, Trigger, WORDS_MAX, WorkMessage};
-pub use retry::retry_failed;
+pub use retry::{retry_accounts, retry_failed, run_again};
 pub use start::{StartRun, start};
 pub use table::{findings_csv, lines_csv, safe as safe_cell};
 pub use undo::{Undo, undo};

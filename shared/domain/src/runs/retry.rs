@@ -26,13 +26,7 @@ pub async fn retry_failed(
     (partner, connection, id): (&PartnerId, &ConnectionId, &RunId),
     reason: Option<String>,
 ) -> Result<Run> {
-    let run = load_run(ports, scope, partner, connection, id).await?;
-    if !run.kind.is_billing() || !run.state.is_final() {
-        return Err(not_writable(&run, "Only a run of lines that has ended can be retried"));
-    }
-    if run.kind == RunKind::Undo {
-        return Err(not_writable(&run, "An undo is not retried; undo the same run once more"));
-    }
+    let run = ended(ports, scope, (partner, connection, id)).await?;
     let lines = lines::load_lines(ports, scope, partner, connection, id).await?;
     let again = |state| matches!(state, LineState::Failed | LineState::Held | LineState::Unverified);
     let failed: BTreeSet<AccountId> =
@@ -42,16 +36,83 @@ pub async fn retry_failed(
         let detail = "There is nothing to retry: no line of a mapped account failed, is held or unverified.";
         return Err(Error::problem(Code::RunNotWritable, detail));
     }
-    refuse_too_old(ports, scope, &run).await?;
+    once_more(ports, scope, actor, &run, Some(accounts), reason).await
+}
+
+/// Starts a run like another one over some of its accounts, whatever became of their lines: in the same mode, for the
+/// same effective date. Accounts that are no longer mapped are left out.
+///
+/// # Errors
+/// As [`retry_failed`].
+pub async fn retry_accounts(
+    ports: &Ports,
+    scope: &Scope,
+    actor: &Actor,
+    (partner, connection, id): (&PartnerId, &ConnectionId, &RunId),
+    accounts: BTreeSet<AccountId>,
+    reason: Option<String>,
+) -> Result<Run> {
+    let run = ended(ports, scope, (partner, connection, id)).await?;
+    let accounts = still_mapped(ports, scope, partner, connection, accounts).await?;
+    if accounts.is_empty() {
+        return Err(Error::problem(
+            Code::RunNotWritable,
+            "There is nothing to retry: the account is no longer mapped.",
+        ));
+    }
+    once_more(ports, scope, actor, &run, Some(accounts), reason).await
+}
+
+/// Starts a run like another one, over the same accounts.
+///
+/// # Errors
+/// As [`retry_failed`].
+pub async fn run_again(
+    ports: &Ports,
+    scope: &Scope,
+    actor: &Actor,
+    (partner, connection, id): (&PartnerId, &ConnectionId, &RunId),
+    reason: Option<String>,
+) -> Result<Run> {
+    let run = ended(ports, scope, (partner, connection, id)).await?;
+    let accounts = run.accounts.clone();
+    once_more(ports, scope, actor, &run, accounts, reason).await
+}
+
+/// A run of lines that has ended, and can be made once more.
+async fn ended(
+    ports: &Ports,
+    scope: &Scope,
+    (partner, connection, id): (&PartnerId, &ConnectionId, &RunId),
+) -> Result<Run> {
+    let run = load_run(ports, scope, partner, connection, id).await?;
+    if !run.kind.is_billing() || !run.state.is_final() {
+        return Err(not_writable(&run, "Only a run of lines that has ended can be retried"));
+    }
+    if run.kind == RunKind::Undo {
+        return Err(not_writable(&run, "An undo is not retried; undo the same run once more"));
+    }
+    Ok(run.value)
+}
+
+async fn once_more(
+    ports: &Ports,
+    scope: &Scope,
+    actor: &Actor,
+    run: &Run,
+    accounts: Option<Vec<AccountId>>,
+    reason: Option<String>,
+) -> Result<Run> {
+    refuse_too_old(ports, scope, run).await?;
     let wanted = StartRun {
-        accounts: Some(accounts),
+        accounts,
         changes: run.changes.clone(),
         effective_date: run.effective_date,
-        retry_of: Some(id.clone()),
+        retry_of: Some(run.id.clone()),
         reason,
         ..StartRun::of_kind(run.kind, run.mode, Trigger::Retry)
     };
-    start(ports, scope, actor, partner, connection, wanted).await
+    start(ports, scope, actor, &run.partner, &run.connection, wanted).await
 }
 
 async fn still_mapped(

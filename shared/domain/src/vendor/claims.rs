@@ -40,7 +40,7 @@ pub async fn claim_account(
     let detail = format!("The account is synchronised by {}.", claim.psa);
     for (connection, mapping) in mappings_of(ports, &scope, partner, account).await? {
         tracing::info!(connection.id = %connection.id, account.id = %account, psa = claim.psa, "another PSA claimed a mapped account");
-        mappings::mark_broken(ports, &scope, actor, &mapping, Code::AccountClaimedByOtherPsa, &detail).await?;
+        mappings::mark_broken(ports, &scope, actor, &mapping, (Code::AccountClaimedByOtherPsa, &detail), None).await?;
     }
     Ok(())
 }

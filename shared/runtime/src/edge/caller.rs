@@ -121,7 +121,7 @@ impl Caller {
             named_partner(headers)?
         };
         let main_account = claims.get(&edge.claims.main_account).is_some_and(|text| text == "true");
-        Ok(Self { actor: Actor { who: who.clone(), role, request_id }, partner, main_account })
+        Ok(Self { actor: Actor { who: who.clone(), role, request_id, reason: None }, partner, main_account })
     }
 }
 

@@ -76,7 +76,11 @@ pub fn status(code: Code) -> StatusCode {
         | C::NeedsRelink
         | C::ConnectionPaused
         | C::Conflict
-        | C::IdempotencyInProgress => StatusCode::CONFLICT,
+        | C::IdempotencyInProgress
+        | C::RunFailed
+        | C::FetchFailed
+        | C::IssueNotRetryable
+        | C::IssueNeedsChoice => StatusCode::CONFLICT,
         C::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         C::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         C::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -2,18 +2,20 @@
 //! row of the audit trail for each change, idempotency keys, versions, request ids, pages.
 
 use crate::template::root;
-use domain::change::AuditRow;
+use domain::change::{AuditRow, Change};
 use domain::ids::{AccountId, LineRef, PackageId};
+use domain::issues::Subject;
 use domain::mappings::{CompanyRef, ContractRef, MappedLine, Mapping, MappingSource, MappingStatus};
 use domain::records::Collection;
-use domain::{ConnectionId, Role};
+use domain::{Actor, Code, ConnectionId, Role};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use testkit::{Api, Line, PACKAGE, Reply, SECRET, USERNAME, World};
+use testkit::{Api, INTEGRATION_CODE, Line, PACKAGE, Reply, SECRET, USERNAME, World};
 
 /// The month in which worlds begin; no test here gets out of it.
 const MONTH: &str = "2026-11";
-/// Routes that change nothing of ours, although they are POSTs.
+/// Routes that change nothing of ours, although they are POSTs: one asks Autotask's public look-up for a zone, one
+/// counts what filters would let through.
 const ASKS_ONLY: &[&str] = &["POST /v1/zones/discover", "POST /v1/connections/{cid}/filters/preview"];
 /// Routes that are there to say no.
 const REFUSES: &[&str] = &["PATCH /v1/connections/{cid}/invoices/{iid}"];
@@ -134,6 +136,8 @@ impl Trail {
         let actions: Vec<_> = left.iter().map(|row| (row.action.as_str(), row.subject.as_str())).collect();
         assert_eq!((left.len(), all.len() - before), (rows, rows), "{route} left {actions:?}");
         assert!(left.iter().all(|row| row.actor.role == role && row.actor.who == format!("user-{}", role.as_str())));
+        let text = serde_json::to_string(&left).unwrap();
+        assert!(!text.contains(SECRET) && !text.contains(INTEGRATION_CODE), "{route} left a secret: {text}");
         if VENDORS_OWN.contains(&route) {
             let marked = self.world.logs().lines_with(&request_id);
             assert!(marked.iter().any(|line| line.contains("\"audit\":true")), "{route}: {marked:?}");
@@ -195,7 +199,8 @@ async fn vendors_side(trail: &mut Trail) {
     let partner = trail.world.partner.clone();
     let at = |rest: &str| format!("/v1/partners/{partner}{rest}");
     let account = |name: &str| json!({"name": name, "packages": [{"id": PACKAGE}]});
-    let profile = json!({"integration_vendor": "Sentinel", "support_address": "help@vendor.example"});
+    let profile = json!({"integration_vendor": "Sentinel", "support_address": "help@vendor.example",
+        "integration_code": INTEGRATION_CODE});
     trail.leaves("PUT /v1/vendor/profile", Role::VendorAdmin, "/v1/vendor/profile", profile, 0).await;
     let body = json!({"name": "Acme IT Services", "time_zone": "UTC"});
     trail.leaves("PUT /v1/partners/{partner}", Role::Service, &at(""), body, 1).await;
@@ -364,6 +369,28 @@ async fn invoices(trail: &mut Trail) {
     }
 }
 
+/// What people do about issues.
+async fn issues(trail: &mut Trail) {
+    const BILLING: Role = Role::PartnerBilling;
+    const C: &str = "/v1/connections/{cid}/issues";
+    let (world, actor) = (&trail.world, Actor::system("test", "req_test"));
+    let on = Subject { partner: &world.partner, connection: &world.connection, subject: "connection" };
+    let change = Change::of_connection(world.ports(), &actor, &world.partner, &world.connection);
+    let words = "Autotask refused the credentials.";
+    let change = domain::issues::open(change, world.ports(), &world.scope(), on, Code::NeedsRelink, words).await;
+    change.unwrap().commit(&world.scope()).await.unwrap();
+    let page = world.api(BILLING).get("C/issues?code=needs_relink").await.expect(200);
+    let id = page["items"][0]["id"].as_str().unwrap().to_owned();
+    for act in ["acknowledge", "dismiss", "ignore"] {
+        let (route, path) = (format!("POST {C}/{{issue}}/{act}"), format!("C/issues/{id}/{act}"));
+        trail.leaves(&route, BILLING, &path, Value::Null, 1).await;
+    }
+    let body = json!({"ids": [id], "action": "acknowledge"});
+    trail.leaves(&format!("POST {C}/bulk"), BILLING, "C/issues/bulk", body, 1).await;
+    let (route, path) = (format!("POST {C}/{{issue}}/retry"), format!("C/issues/{id}/retry"));
+    trail.leaves(&route, BILLING, &path, Value::Null, 1).await;
+}
+
 /// What an administrator does with the connection, to its end and a new beginning.
 async fn connection(trail: &mut Trail) {
     const ADMIN: Role = Role::PartnerAdmin;
@@ -375,6 +402,7 @@ async fn connection(trail: &mut Trail) {
     trail.world.sim.insert(trail.world.ci, "BillingCodes", &[row]).unwrap();
     let ensure = format!("POST {C}/billing-codes/ensure");
     trail.leaves(&ensure, ADMIN, "C/billing-codes/ensure", Value::Null, 1).await;
+    issues(trail).await;
     trail.leaves(&format!("POST {C}/test"), ADMIN, "C/test", Value::Null, 1).await;
     let probe = format!("POST {C}/permissions/probe");
     trail.leaves(&probe, ADMIN, "C/permissions/probe", Value::Null, 1).await;

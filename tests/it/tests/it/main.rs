@@ -27,6 +27,7 @@ mod notify_function;
 mod one_machine;
 mod one_machine_http;
 mod openapi;
+mod ops;
 mod package_changes;
 mod packages;
 mod payments;

@@ -37,7 +37,7 @@ async fn manual(world: &World, mode: RunMode) -> Run {
 }
 
 async fn started(world: &World, wanted: StartRun) -> Run {
-    let actor = Actor { who: "ann".to_owned(), role: Role::PartnerBilling, request_id: "r1".to_owned() };
+    let actor = Actor { who: "ann".to_owned(), role: Role::PartnerBilling, request_id: "r1".to_owned(), reason: None };
     domain::runs::start(world.ports(), &world.scope(), &actor, &world.partner, &world.connection, wanted).await.unwrap()
 }
 

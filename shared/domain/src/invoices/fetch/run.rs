@@ -15,10 +15,12 @@ use crate::change::Change;
 use crate::connections::{Connection, load_connection};
 use crate::invoices::customer::Customer;
 use crate::invoices::pdf;
+use crate::issues::{self, Met, More, Subject};
 use crate::ports::{DELAY_MAX, Deadline, Ports, Read, StorageError};
 use crate::problem::{Code, Error, Result};
 use crate::records::{Collection, Key, Versioned, Write, load, load_all};
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -397,6 +399,7 @@ impl Work<'_> {
             conclude(&mut progress, fetch, now);
             change = change.replace(&progress, v)?;
         }
+        change = told(change, self.ports, self.scope, fetch).await?;
         change.commit(self.scope).await?;
         // PDFs come by a queue of their own: those that are new, and those that are to be tried again.
         pdf::ask(self.ports, self.scope, &fetch.partner, &fetch.connection).await?;
@@ -482,6 +485,24 @@ impl Work<'_> {
             Error::Autotask { source, .. } => self.fail(Code::AutotaskUnavailable, source.to_string()).await,
             other => Err(other),
         }
+    }
+}
+
+/// What the issue of a fetch that failed is about: one for all kinds, as each brings what the others lack.
+const SUBJECT: &str = "invoices";
+
+/// Opens the issue of a fetch that failed, and closes it with one that did not. Credentials that were refused have an
+/// issue of their own; what somebody paused or switched off is none.
+async fn told<'a>(change: Change<'a>, ports: &Ports, scope: &Scope, fetch: &Fetch) -> Result<Change<'a>> {
+    let on = Subject { partner: &fetch.partner, connection: &fetch.connection, subject: SUBJECT };
+    match &fetch.problem {
+        Some((Code::NeedsRelink | Code::ConnectionPaused | Code::FeatureOff, _)) => Ok(change),
+        Some((why, detail)) if fetch.state == FetchState::Failed => {
+            let data = json!({"code": why, "kind": fetch.kind.as_str()});
+            let met = Met { detail, more: Some(More { data, fix: None }), by: Some(fetch.id.as_str()) };
+            issues::open_in(change, ports, scope, on, Code::FetchFailed, met).await
+        }
+        _ => issues::resolve(change, ports, scope, on, Code::FetchFailed).await,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::connections::settings::{InvoiceReference, Settings, SettingsRecord};
 use crate::ids::{ConnectionId, PartnerId};
 use crate::invoices::fetch::told;
 use crate::invoices::{Invoice, InvoiceStatus, Ledger, OpenInvoice, status_of};
-use crate::issues::{self, Issue, IssueState, Subject};
+use crate::issues::{self, Issue, Subject};
 use crate::ports::Ports;
 use crate::problem::{Code, Result};
 use crate::records::{Expect, Key, Record, Versioned, Write, load};
@@ -176,7 +176,7 @@ async fn show_troubles<'a>(
 async fn says(ports: &Ports, scope: &Scope, on: Subject<'_>, code: Code, words: &str) -> Result<bool> {
     let key = Key::Issue(on.partner.clone(), on.connection.clone(), on.subject.to_owned(), code.as_str().to_owned());
     let found = load::<Issue>(&*ports.storage, scope, &key).await?;
-    Ok(found.is_some_and(|issue| issue.state == IssueState::Open && issue.detail == words))
+    Ok(found.is_some_and(|issue| issue.stands() && issue.detail == words))
 }
 
 /// What issues of an invoice are about.

@@ -1,14 +1,19 @@
 //! Getting write-backs done: a message at once, and a sweep for what was missed or has to wait.
 
+use super::books::load_writeback;
 use super::record::Writeback;
 use super::send::{Later, carry_out};
 use crate::actor::{Actor, Scope};
+use crate::autotask_session::refuse_unless_connected;
+use crate::change::{Change, conflict_as};
+use crate::connections::load_connection;
 use crate::ids::{ConnectionId, PartnerId};
 use crate::ports::{DELAY_MAX, Order, PageRequest, Ports, QueueError, QueueName, Read};
-use crate::problem::{Error, Result};
+use crate::problem::{Code, Error, Result};
 use crate::records::{Collection, SHARDS, load_page};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::time::Duration;
 
 /// Write-backs read at once.
@@ -77,6 +82,40 @@ pub async fn work(ports: &Ports, scope: &Scope, actor: &Actor, body: &str) -> Re
         }
         Later::Never => Ok(()),
     }
+}
+
+/// Has an invoice's paid date written now, whatever its turn. A request that may still be under way is waited for all
+/// the same.
+///
+/// # Errors
+/// `not_found`; `needs_relink`, `connection_paused`; `issue_not_retryable` where nothing is to be written; `conflict`
+/// while a worker is at it.
+pub async fn write_now(
+    ports: &Ports,
+    scope: &Scope,
+    actor: &Actor,
+    of: (&PartnerId, &ConnectionId),
+    invoice: i64,
+) -> Result<()> {
+    refuse_unless_connected(&*load_connection(ports, scope, of.0, of.1).await?)?;
+    let Some(found) = load_writeback(ports, scope, of, invoice).await? else {
+        return Err(Error::problem(
+            Code::IssueNotRetryable,
+            "Autotask has the paid date that the payments here ask for.",
+        ));
+    };
+    let next = Writeback { next_at: ports.clock.now(), ..found.value.clone() };
+    let shown = |writeback: &Writeback| json!({"next_at": writeback.next_at, "attempts": writeback.attempts});
+    Change::of_connection(ports, actor, of.0, of.1)
+        .replace(&next, found.v)?
+        .audit("payment.writeback_asked", format!("invoice/{invoice}"), shown(&found), shown(&next))?
+        .commit(scope)
+        .await
+        .map_err(|error| {
+            conflict_as(error, || Error::problem(Code::Conflict, "The date is being written right now."))
+        })?;
+    nudge(ports, of.0, of.1, invoice, Duration::ZERO).await;
+    Ok(())
 }
 
 /// Asks for a look at a write-back; a queue that is away is left to the sweep.

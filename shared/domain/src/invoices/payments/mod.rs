@@ -15,7 +15,7 @@ mod tell;
 mod wanted;
 
 pub use books::{IN_STEP_WRITES_MAX, Nudge, in_step, in_step_with};
-pub use due::{PaymentsMessage, sweep, work};
+pub use due::{PaymentsMessage, sweep, work, write_now};
 pub use read::{Standing, State, read_payments};
 pub use record::{Intent, LastProblem, Writeback};
 pub use tell::{

@@ -5,6 +5,7 @@
 //! [`ask`] afterwards. A file is kept first and recorded then, in one transaction with the end of its row: a kill in
 //! between leaves a file that the next fetch overwrites with itself.
 
+mod again;
 mod fetch;
 mod judge;
 mod read;
@@ -12,6 +13,7 @@ mod record;
 mod window;
 mod work;
 
+pub use again::again;
 pub use judge::{RETRY_DAILY, RETRY_DAILY_AFTER, RETRY_HOURLY};
 pub use read::{LINK_LASTS, Pdf, PdfFile, PdfState, pdf_file, pdf_of};
 pub use record::{InvoicePdf, PdfFailure, PdfWork, StoredPdf};
