@@ -162,7 +162,7 @@ pub(crate) async fn get_connection(
     Ok((etag(found.connection.v), Json(OverviewView::from(&found))))
 }
 
-/// Disconnects: deletes the secret and the schedule; Autotask is left as it is
+/// Disconnects: deletes the secret, the schedule and, as far as Autotask answers, its webhooks; nothing else there is touched
 #[utoipa::path(
     delete,
     path = "/v1/connections/{cid}",

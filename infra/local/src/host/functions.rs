@@ -10,13 +10,14 @@ use std::time::Duration;
 use utoipa_axum::router::OpenApiRouter;
 
 /// The schedules and how often each fires.
-pub const JOBS: [(&str, Duration); 10] = [
+pub const JOBS: [(&str, Duration); 11] = [
     ("seat-sync", Duration::from_secs(3_600)),
     ("package-changes", Duration::from_secs(900)),
     ("sweep", Duration::from_secs(300)),
     ("invoice-fetch", Duration::from_secs(300)),
     ("payments", Duration::from_secs(300)),
     ("notify", Duration::from_secs(900)),
+    ("webhook-heal", Duration::from_secs(3_600)),
     ("probe", Duration::from_secs(86_400)),
     ("watch", Duration::from_secs(86_400)),
     ("health", Duration::from_secs(3_600)),
@@ -49,6 +50,7 @@ pub(super) fn all(app: &App) -> Vec<Function> {
         function("invoices", invoices::routes()),
         function("payments", payments::routes()),
         function("notify", notify::routes()),
+        function("webhook-admin", webhook_admin::routes()),
         receiver(app),
         function("ops", ops::routes()),
     ]
@@ -80,6 +82,7 @@ pub(super) fn dispatcher(job: &str) -> (&'static str, Tock) {
     match job {
         "payments" => ("payments", invoke::payments_tick),
         "notify" => ("notify", invoke::notify_tick),
+        webhook_admin::JOB => ("webhook-admin", invoke::webhook_admin_tick),
         invoice_fetch::JOB => ("invoice-fetch", invoke::invoice_fetch_tick),
         _ => ("seat-sync", invoke::seat_sync_tick),
     }

@@ -110,6 +110,15 @@ pub(super) fn notify_tick<'a>(
     Box::pin(notify::tick(app, tick, deadline))
 }
 
+/// The dispatcher of looks at webhooks.
+pub(super) fn webhook_admin_tick<'a>(
+    app: &'a App,
+    tick: Tick,
+    deadline: &'a dyn Deadline,
+) -> BoxFuture<'a, domain::Result<()>> {
+    Box::pin(webhook_admin::tick(app, tick, deadline))
+}
+
 /// One API request.
 pub(super) async fn api(service: Router, event: Value) -> Option<Value> {
     match runtime::edge::handle_event(service, event).await {

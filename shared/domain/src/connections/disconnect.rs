@@ -18,6 +18,7 @@ use crate::problem::{Code, Error, Problem, Result};
 use crate::records::{Collection, Expect, Key, Record, WRITES_MAX, Write, load_all, load_page};
 use crate::runs::{Dismissal, Run, RunState};
 use crate::units::{SETTLE, UnitLine};
+use crate::webhooks;
 use serde_json::json;
 
 /// What stays.
@@ -33,7 +34,8 @@ pub enum Keep {
 const RUNS_LOOKED_AT: u32 = 50;
 
 /// Ends a connection: no call after this, the credentials deleted, the schedule and the partner's place free.
-/// Without `Keep::Mappings` its records go too. Autotask is left as it is. Repeating finishes what a kill left.
+/// Without `Keep::Mappings` its records go too. Its webhooks are removed from Autotask as far as that answers; nothing
+/// else is touched there. Repeating finishes what a kill left.
 ///
 /// # Errors
 /// `already_running` while a run may still write; `precondition_failed`, `conflict`.
@@ -50,6 +52,7 @@ pub async fn disconnect(
     check_version(if_match, found.v)?;
     if found.status != ConnectionStatus::Disconnected {
         refuse_while_running(ports, scope, &found).await?;
+        webhooks::remove_while_possible(ports, scope, actor, &found).await;
         let (v, before) = (found.v, found.value);
         let mut after = before.clone();
         after.status = ConnectionStatus::Disconnected;
@@ -70,6 +73,7 @@ pub async fn disconnect(
             .map_err(|error| conflict_as(error, conflict))?;
         tracing::info!(connection.id = %id, "a connection was ended");
     }
+    webhooks::forget(ports, scope, actor, partner, id).await?;
     // The record no longer uses it; a deletion that fails now is the sweep's.
     let secret = SecretName::Connection(partner.clone(), id.clone());
     ports.secrets.delete(&secret).await.map_err(secrets_problem)?;
@@ -133,6 +137,7 @@ async fn forget(ports: &Ports, scope: &Scope, partner: &PartnerId, id: &Connecti
     let last = vec![
         Write::delete(Key::PackageMappingTurn(partner.clone(), id.clone()), Expect::Any),
         Write::delete(Key::TopologyUse(partner.clone(), id.clone()), Expect::Any),
+        Write::delete(Key::Webhooks(partner.clone(), id.clone()), Expect::Any),
         Write::delete(Key::Settings(partner.clone(), id.clone()), Expect::Any),
         Write::delete(Key::Notifications(partner.clone(), id.clone()), Expect::Any),
         Write::delete(Key::NotifyState(partner.clone(), id.clone()), Expect::Any),

@@ -15,6 +15,7 @@ use crate::issues::{self, Subject};
 use crate::ports::{Ports, SecretVersion, StorageError};
 use crate::problem::{Code, Error, Problem, Result};
 use crate::records::{Expect, Key, Versioned, Write, load};
+use crate::webhooks;
 use secrecy::SecretString;
 use serde_json::json;
 
@@ -93,6 +94,7 @@ pub async fn relink(
 async fn drop_mappings(ports: &Ports, scope: &Scope, actor: &Actor, found: Versioned<Connection>) -> Result<()> {
     let (partner, id) = (found.partner.clone(), found.id.clone());
     if found.status == ConnectionStatus::Connected {
+        webhooks::remove_while_possible(ports, scope, actor, &found).await;
         let (v, before) = (found.v, found.value);
         let mut after = before.clone();
         after.status = ConnectionStatus::NeedsRelink;
@@ -109,6 +111,7 @@ async fn drop_mappings(ports: &Ports, scope: &Scope, actor: &Actor, found: Versi
         let stopped = load_connection(ports, scope, &partner, &id).await?;
         disconnect::refuse_while_running(ports, scope, &stopped).await?;
     }
+    webhooks::forget(ports, scope, actor, &partner, &id).await?;
     disconnect::drop_mappings(ports, scope, &partner, &id).await
 }
 

@@ -100,7 +100,7 @@ pub enum Action {
 }
 
 impl Action {
-    fn of_callout(name: &str) -> Self {
+    pub(super) fn of_callout(name: &str) -> Self {
         match name.to_ascii_lowercase().as_str() {
             "create" => Self::Create,
             "update" => Self::Update,

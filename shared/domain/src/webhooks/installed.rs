@@ -7,9 +7,14 @@ use crate::ids::{ConnectionId, PartnerId};
 use crate::ports::Ports;
 use crate::problem::{Code, Result};
 use crate::records::{Key, Record, Versioned, load};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+
+/// Most webhooks that are gone and still named: one kind installed anew every hour for 30 days would be more.
+const PAST_MAX: usize = 50;
+/// What is polled again before the instant up to which nothing was missed: rows that Autotask shows late.
+const POLL_OVERLAP: SignedDuration = SignedDuration::from_mins(15);
 
 /// Where a connection's webhooks stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -59,9 +64,50 @@ pub struct InstalledWebhook {
     /// Sequence number up to which every event is here, or was given up.
     #[serde(default)]
     pub complete_to: Option<u64>,
+    /// A number below that one from which on deliveries may wait again: they were replayed, or came late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub look_from: Option<u64>,
     /// What is wrong with it.
     #[serde(default)]
     pub problem: Option<WebhookProblem>,
+    /// Fields that it should have and that Autotask's metadata does not name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<String>,
+    /// When Autotask was last given its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keyed_at: Option<Timestamp>,
+}
+
+/// A webhook that is gone, whose deliveries are still kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastWebhook {
+    /// About what.
+    pub entity: WebhookEntity,
+    /// `webhookGUID`, in lower case.
+    pub guid: String,
+    /// Since when it is gone.
+    pub since: Timestamp,
+}
+
+/// A look at everything that has changed, because events were lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Poll {
+    /// What changed since then.
+    pub since: Timestamp,
+    /// When it was asked for: what changes later is told by events again, or by the next poll.
+    pub asked_at: Timestamp,
+    /// How far it has come.
+    pub step: PollStep,
+}
+
+/// How far a poll has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PollStep {
+    /// Companies with an id above this are to be looked at, then contacts.
+    Companies(i64),
+    /// Contacts with an id above this are to be looked at.
+    Contacts(i64),
 }
 
 /// A connection's webhooks.
@@ -92,6 +138,15 @@ pub struct Webhooks {
     /// What is wrong with all of them: the right to make any, for example.
     #[serde(default)]
     pub problem: Option<WebhookProblem>,
+    /// Those that are gone and whose deliveries are still kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub past: Vec<PastWebhook>,
+    /// The look at what has changed that is to be done, because events were lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poll: Option<Poll>,
+    /// Which invocation works on them, and until when at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<(String, Timestamp)>,
 }
 
 impl Webhooks {
@@ -109,7 +164,61 @@ impl Webhooks {
             complete_until: None,
             looked_at: None,
             problem: None,
+            past: Vec::new(),
+            poll: None,
+            worker: None,
         }
+    }
+
+    /// The webhook about this, if one is known.
+    #[must_use]
+    pub fn hook(&self, entity: &WebhookEntity) -> Option<&InstalledWebhook> {
+        self.hooks.iter().find(|hook| hook.entity == *entity)
+    }
+
+    /// The same to be changed; made where it is not known yet.
+    pub(super) fn hook_mut(&mut self, entity: &WebhookEntity) -> &mut InstalledWebhook {
+        let at = self.hooks.iter().position(|hook| hook.entity == *entity).unwrap_or_else(|| {
+            self.hooks.push(InstalledWebhook::none(entity));
+            self.hooks.len() - 1
+        });
+        &mut self.hooks[at]
+    }
+
+    /// Forgets a webhook that is gone; its deliveries are still found.
+    pub(super) fn bury(&mut self, entity: &WebhookEntity, now: Timestamp) {
+        let hook = self.hook_mut(entity);
+        let guid = hook.guid.take();
+        (hook.id, hook.keyed_at, hook.ready) = (None, None, false);
+        (hook.complete_to, hook.look_from) = (None, None);
+        if let Some(guid) = guid {
+            self.bury_guid(entity, &guid, now);
+        }
+    }
+
+    /// The same of one that may never have been among ours.
+    pub(super) fn bury_guid(&mut self, entity: &WebhookEntity, guid: &str, now: Timestamp) {
+        let kept = |past: &PastWebhook| past.guid != guid && now.duration_since(past.since) < super::DELIVERY_KEPT;
+        self.past.retain(kept);
+        self.past.push(PastWebhook { entity: entity.clone(), guid: guid.to_owned(), since: now });
+        let surplus = self.past.len().saturating_sub(PAST_MAX);
+        self.past.drain(..surplus);
+    }
+
+    /// Asks for a look at all that has changed since the instant up to which nothing was missed.
+    pub(super) fn ask_poll(&mut self, now: Timestamp) {
+        let since = match (&self.poll, self.complete_until) {
+            (Some(poll), _) => poll.since,
+            (None, Some(until)) => until.checked_sub(POLL_OVERLAP).unwrap_or(until),
+            (None, None) => return,
+        };
+        self.poll = Some(Poll { since, asked_at: now, step: PollStep::Companies(0) });
+    }
+
+    /// Whether every webhook has the present generation of the key.
+    #[must_use]
+    pub fn is_of_one_generation(&self) -> bool {
+        self.hooks.iter().filter(|hook| hook.id.is_some()).all(|hook| hook.generation == self.generation)
     }
 
     /// Whether a callout that a key of this generation signed is still taken.
@@ -121,7 +230,28 @@ impl Webhooks {
     /// Every GUID that deliveries may stand under.
     #[must_use]
     pub fn guids(&self) -> BTreeSet<&str> {
-        self.hooks.iter().filter_map(|hook| hook.guid.as_deref()).collect()
+        let past = self.past.iter().map(|past| past.guid.as_str());
+        self.hooks.iter().filter_map(|hook| hook.guid.as_deref()).chain(past).collect()
+    }
+}
+
+impl InstalledWebhook {
+    /// One that is not there yet.
+    fn none(entity: &WebhookEntity) -> Self {
+        Self {
+            entity: entity.clone(),
+            id: None,
+            name: String::new(),
+            guid: None,
+            generation: GENERATION_FIRST,
+            active: true,
+            ready: false,
+            complete_to: None,
+            look_from: None,
+            problem: None,
+            skipped: Vec::new(),
+            keyed_at: None,
+        }
     }
 }
 

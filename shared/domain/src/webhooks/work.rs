@@ -42,6 +42,26 @@ pub enum AdminMessage {
         /// Of which connection.
         connection: ConnectionId,
     },
+    /// Bring Autotask to what is wanted: install, change, remove.
+    Fit {
+        /// Whose.
+        partner: PartnerId,
+        /// Of which connection.
+        connection: ConnectionId,
+        /// How often it was put off.
+        #[serde(default)]
+        round: u32,
+    },
+    /// Look for what was lost, switched off or removed.
+    Heal {
+        /// Whose.
+        partner: PartnerId,
+        /// Of which connection.
+        connection: ConnectionId,
+        /// How often it was put off.
+        #[serde(default)]
+        round: u32,
+    },
 }
 
 impl EventMessage {
@@ -60,7 +80,7 @@ impl EventMessage {
         self.send_in(ports, Duration::ZERO).await
     }
 
-    async fn send_in(&self, ports: &Ports, delay: Duration) -> Result<()> {
+    pub(super) async fn send_in(&self, ports: &Ports, delay: Duration) -> Result<()> {
         let body = serde_json::to_string(self).map_err(|error| QueueError(Box::new(error)))?;
         Ok(ports.queue.send(QueueName::Webhooks, body, delay, &self.partner).await?)
     }

@@ -24,7 +24,7 @@ const VENDORS_OWN: &[&str] = &["PUT /v1/vendor/profile", "PUT /v1/packages/{pack
 /// Puts that are ordered by something of their own: the newest `as_of` stays.
 const ORDERED_OTHERWISE: &[&str] = &["PUT /v1/usage/{partner}/{account}/{package}"];
 /// Lists that are short by nature: at most a few connections, 50 companies or entries of the catalogue, 500 packages,
-/// 200 lines, the contracts of one company, the lines of one contract; and a report that is read as a whole.
+/// 200 lines, the contracts of one company, the lines of one contract, five kinds of webhooks; and a report that is read as a whole.
 const SHORT_LISTS: &[&str] = &[
     "/v1/connections",
     "/v1/connections/{cid}/autotask/catalogue",
@@ -33,6 +33,7 @@ const SHORT_LISTS: &[&str] = &[
     "/v1/connections/{cid}/autotask/contracts/{contract_id}/services",
     "/v1/connections/{cid}/packages",
     "/v1/connections/{cid}/reconciliation",
+    "/v1/connections/{cid}/webhooks",
     "/v1/vendor/lines",
 ];
 
@@ -391,6 +392,40 @@ async fn issues(trail: &mut Trail) {
     trail.leaves(&route, BILLING, &path, Value::Null, 1).await;
 }
 
+/// Webhooks, and what came of them.
+async fn webhooks(trail: &mut Trail) {
+    const ADMIN: Role = Role::PartnerAdmin;
+    const C: &str = "/v1/connections/{cid}";
+    let entities = json!({"entities": ["companies"]});
+    trail.leaves(&format!("POST {C}/webhooks/install"), ADMIN, "C/webhooks/install", entities, 1).await;
+    trail.drain().await;
+    for act in ["rotate-keys", "clean-orphans"] {
+        let (route, path) = (format!("POST {C}/webhooks/{act}"), format!("C/webhooks/{act}"));
+        trail.leaves(&route, ADMIN, &path, Value::Null, 1).await;
+        trail.drain().await;
+    }
+    let id = trail.world.api(ADMIN).get("C/webhooks").await.expect(200)["items"][0]["id"].clone();
+    let path = format!("C/webhooks/{}/reactivate", id.as_str().unwrap());
+    trail.leaves(&format!("POST {C}/webhooks/{{wid}}/reactivate"), ADMIN, &path, Value::Null, 1).await;
+    trail.drain().await;
+    let (partner, connection) = (trail.world.partner.clone(), trail.world.connection.clone());
+    let key = domain::records::Key::Webhooks(partner.clone(), connection.clone());
+    let installed = trail.world.load::<domain::webhooks::Webhooks>(&key).await.unwrap().value;
+    let guid = installed.hooks[0].guid.clone().unwrap();
+    let body = json!({"Action": "Update", "Guid": guid, "EntityType": "Account", "Id": 0, "SequenceNumber": 1});
+    let callout = domain::webhooks::Callout::read(body.to_string().as_bytes()).unwrap();
+    let (event, now) = ("0199b1c2-7d3e-7f00-8a4b-5c6d7e8f9012".to_owned(), trail.world.clock.now());
+    let delivery = domain::webhooks::Delivery::new((&partner, &connection), callout, event, now);
+    trail.world.put(&domain::webhooks::Delivery { generation: installed.generation, ..delivery }).await;
+    let path = format!("C/webhook-deliveries/{guid}.1/replay");
+    trail.leaves(&format!("POST {C}/webhook-deliveries/{{did}}/replay"), ADMIN, &path, Value::Null, 1).await;
+    let (route, path) = (format!("POST {C}/webhook-deliveries/replay"), "C/webhook-deliveries/replay");
+    trail.leaves(&route, ADMIN, path, json!({"since": "2026-01-01T00:00:00Z", "only": "all"}), 1).await;
+    trail.drain().await;
+    trail.leaves(&format!("POST {C}/webhooks/uninstall"), ADMIN, "C/webhooks/uninstall", Value::Null, 1).await;
+    trail.drain().await;
+}
+
 /// What an administrator does with the connection, to its end and a new beginning.
 async fn connection(trail: &mut Trail) {
     const ADMIN: Role = Role::PartnerAdmin;
@@ -434,6 +469,7 @@ async fn every_change_leaves_one_row_of_the_audit_trail_and_its_repeat_none() {
     runs(&mut trail, &lines).await;
     invoices(&mut trail).await;
     payments(&mut trail).await;
+    webhooks(&mut trail).await;
     connection(&mut trail).await;
     let all: BTreeSet<String> = operations()
         .into_iter()

@@ -34,6 +34,7 @@ fn functions() -> Vec<Function> {
         ("payments", payments::routes().split_for_parts()),
         ("notify", notify::routes().split_for_parts()),
         ("ops", ops::routes().split_for_parts()),
+        ("webhook-admin", webhook_admin::routes().split_for_parts()),
     ];
     all.into_iter()
         .map(|(name, (router, api))| Function { name, router, description: serde_json::to_value(api).unwrap() })

@@ -164,7 +164,7 @@ fn functions_have_the_time_that_their_callers_give_them() {
             assert_eq!(timeout, DISPATCHER_TIMEOUT_S, "{id}");
         }
     }
-    assert_eq!(functions(&template).len(), api.len() + workers.len() + 6, "and six that rules start");
+    assert_eq!(functions(&template).len(), api.len() + workers.len() + 7, "and seven that rules start");
 }
 
 #[test]
@@ -566,6 +566,7 @@ fn the_schedules_fire_the_jobs_that_the_dispatcher_knows() {
         ("health", "cron(5 * * * ? *)"),
         ("secrets-sweep", "cron(50 4 * * ? *)"),
         ("invoice-fetch", "rate(5 minutes)"),
+        ("webhook-heal", "rate(1 hour)"),
     ];
     assert_eq!(jobs, expected.map(|(job, when)| (job.to_owned(), when.to_owned())).into());
 }

@@ -1,6 +1,7 @@
 //! Webhooks of Autotask: callouts as Autotask makes them, through the function that takes them and the one that applies
 //! them.
 
+mod admin;
 mod cost;
 mod forged;
 mod receive;
@@ -104,7 +105,10 @@ async fn installed(world: &World) {
         active: true,
         ready: true,
         complete_to: None,
+        look_from: None,
         problem: None,
+        skipped: Vec::new(),
+        keyed_at: None,
     };
     world
         .put(&Webhooks {
