@@ -10,6 +10,7 @@ use domain::connections::settings::{
 };
 use domain::connections::{self, PatchedSettings, Priority};
 use domain::notify::EventKind;
+use domain::tickets::TicketPer;
 use domain::{ConnectionId, Role};
 use jiff::civil::Date;
 use runtime::App;
@@ -124,6 +125,26 @@ pub(crate) struct FreezeView {
     to: Date,
 }
 
+/// Tickets in Autotask about runs that fail.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FailureTicketView {
+    /// Whether there are any; off unless switched on.
+    enabled: bool,
+    /// `Tickets.queueID`; needed where enabled.
+    #[schema(example = 29683354)]
+    queue: Option<i64>,
+    /// `Tickets.priority`; needed where enabled.
+    #[schema(example = 2)]
+    priority: Option<i64>,
+    /// `Tickets.source`.
+    source: Option<i64>,
+    /// `Tickets.companyID`; 0 is the partner itself.
+    company_id: i64,
+    /// What gets a ticket of its own: `run` (all that fails in runs of one kind) or `client`.
+    #[schema(value_type = String, example = "run")]
+    per: TicketPer,
+}
+
 /// Whom mails go to, and of what: changed by `PUT /v1/connections/{cid}/notifications`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct NotificationSettingsView {
@@ -199,6 +220,7 @@ pub(crate) struct SettingsView {
     /// Whether the paid date of an invoice that was paid in full here is written into Autotask; switched on again, what
     /// is due is written within the hour.
     payment_writeback: bool,
+    failure_ticket: FailureTicketView,
     notifications: NotificationSettingsView,
 }
 
@@ -255,6 +277,14 @@ impl From<PatchedSettings> for SettingsView {
             invoice_reference: s.invoice_reference,
             pdf: s.pdf,
             payment_writeback: s.payment_writeback,
+            failure_ticket: FailureTicketView {
+                enabled: s.failure_ticket.enabled,
+                queue: s.failure_ticket.queue,
+                priority: s.failure_ticket.priority,
+                source: s.failure_ticket.source,
+                company_id: s.failure_ticket.company_id,
+                per: s.failure_ticket.per,
+            },
             notifications: NotificationSettingsView {
                 emails: notifications.emails.into_iter().map(String::from).collect(),
                 events: notifications.events,

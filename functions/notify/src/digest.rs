@@ -4,6 +4,6 @@ use runtime::{Needs, StartError};
 
 #[tokio::main]
 async fn main() -> Result<(), StartError> {
-    let needs = Needs::worker().mail();
+    let needs = Needs::worker().secrets().events().mail();
     runtime::serve_schedule(needs, |app, tick, deadline| Box::pin(notify::tick(app, tick, deadline))).await
 }

@@ -25,6 +25,7 @@ pub mod ports;
 pub mod problem;
 pub mod records;
 pub mod runs;
+pub mod tickets;
 pub mod units;
 pub mod vendor;
 pub mod webhooks;

@@ -154,6 +154,7 @@ codes! {
     NoRecipients = "no_recipients": "There is nobody to send mails to.", "Nothing was sent.", "Enter an address under Notifications.";
     MailRefused = "mail_refused": "The mail service refused the mail.", "Nothing was sent; events and issues tell the same.", "Check the addresses; if they are right, the sender may not be verified: ask support.";
     TestMailLimited = "test_mail_limited": "A test mail was asked for a moment ago.", "No further one was sent.", "Try again at the time that the answer names.";
+    FailureTicketRefused = "failure_ticket_refused": "Autotask did not take a ticket about a failed run.", "The run is as its report says; only the ticket is missing.", "Check queue, priority, source and company of the failure tickets in the settings, and the API user's right to tickets.";
     Internal = "internal": "Something went wrong on our side.", "The request may or may not have been carried out; nothing is written to Autotask twice.", "Try again; if it stays, tell support the reference.";
     Unavailable = "unavailable": "The service is busy or a part of it is away.", "Nothing was changed by this call.", "Try again in a few seconds.";
     // Issues

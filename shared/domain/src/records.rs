@@ -126,6 +126,8 @@ pub enum Key {
     Outbox(PartnerId, String),
     /// Whom a connection's mails go to, and of what.
     Notifications(PartnerId, ConnectionId),
+    /// What of a connection's runs fails and has a ticket in Autotask, by subject.
+    FailureTicket(PartnerId, ConnectionId, String),
     /// What a connection's people are still to be told by mail.
     NotifyState(PartnerId, ConnectionId),
     /// An idempotency key of one caller.
@@ -192,6 +194,7 @@ impl Key {
             | Key::Audit(p, ..)
             | Key::Outbox(p, _)
             | Key::Notifications(p, _)
+            | Key::FailureTicket(p, ..)
             | Key::NotifyState(p, _) => Some(p),
         }
     }
@@ -268,6 +271,8 @@ pub enum Collection {
     DeliveriesBetween(PartnerId, ConnectionId, String, u64, u64),
     /// Refused callouts, by time; of nobody where their URL named nobody.
     RejectedCallouts(Option<(PartnerId, ConnectionId)>),
+    /// What of a connection's runs fails, or did, and has a ticket in Autotask.
+    FailureTickets(PartnerId, ConnectionId),
     /// A connection's issues, by subject and code.
     Issues(PartnerId, ConnectionId),
     /// A month of the audit trail, by time.
@@ -349,6 +354,7 @@ impl Collection {
             | Collection::Deliveries(p, ..)
             | Collection::DeliveriesBetween(p, ..)
             | Collection::Issues(p, _)
+            | Collection::FailureTickets(p, _)
             | Collection::Audit(p, ..)
             | Collection::Outbox(p) => Some(p),
             Collection::RejectedCallouts(of) => of.as_ref().map(|(p, _)| p),

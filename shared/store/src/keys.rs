@@ -136,6 +136,7 @@ pub fn address(key: &Key) -> Address {
         Key::Outbox(p, id) => (under_partner(p, "outbox"), encode(id)),
         Key::Notifications(p, c) => (of_connection(p, c), "notifications".to_owned()),
         Key::NotifyState(p, c) => (of_connection(p, c), "notify-state".to_owned()),
+        Key::FailureTicket(p, c, subject) => (under_connection(p, c, "failure-tickets"), encode(subject)),
         Key::Idempotency(None, text) => (format!("V#idem#{}", encode(text)), "idem".to_owned()),
         Key::Idempotency(Some(p), text) => (under_partner(p, &format!("idem#{}", encode(text))), "idem".to_owned()),
     };
@@ -193,6 +194,7 @@ pub fn range(of: &Collection) -> Range {
             (deliveries(p, c, guid), Sort::Between(counted(from), counted((*to).max(from))))
         }
         Collection::RejectedCallouts(of) => (rejected(of.as_ref()), Sort::All),
+        Collection::FailureTickets(p, c) => (under_connection(p, c, "failure-tickets"), Sort::All),
         Collection::Issues(p, c) => (under_connection(p, c, "issues"), Sort::All),
         Collection::Audit(p, c, month) => (audit(p, c.as_ref(), month), Sort::All),
         Collection::Outbox(p) => (under_partner(p, "outbox"), Sort::All),

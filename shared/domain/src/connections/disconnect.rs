@@ -17,6 +17,7 @@ use crate::ports::{Order, PageRequest, Ports, Read, SecretName};
 use crate::problem::{Code, Error, Problem, Result};
 use crate::records::{Collection, Expect, Key, Record, WRITES_MAX, Write, load_all, load_page};
 use crate::runs::{Dismissal, Run, RunState};
+use crate::tickets::FailureTicket;
 use crate::units::{SETTLE, UnitLine};
 use crate::webhooks;
 use serde_json::json;
@@ -134,6 +135,8 @@ async fn forget(ports: &Ports, scope: &Scope, partner: &PartnerId, id: &Connecti
     drop_mappings(ports, scope, partner, id).await?;
     let issues = Collection::Issues(partner.clone(), id.clone());
     remove_all::<Issue>(ports, scope, issues).await?;
+    let tickets = Collection::FailureTickets(partner.clone(), id.clone());
+    remove_all::<FailureTicket>(ports, scope, tickets).await?;
     let last = vec![
         Write::delete(Key::PackageMappingTurn(partner.clone(), id.clone()), Expect::Any),
         Write::delete(Key::TopologyUse(partner.clone(), id.clone()), Expect::Any),

@@ -14,6 +14,7 @@ use crate::notify::{Notifications, notifications_of};
 use crate::ports::Ports;
 use crate::problem::{Code, Error, FieldError, Problem, Result};
 use crate::records::{Key, Versioned, load};
+use crate::tickets::check_settings;
 use serde_json::{Map, Value, json};
 
 /// What `partner_billing` may change: how money is written, not where the connection stands.
@@ -117,6 +118,10 @@ pub async fn patch_settings(
     let after = merged(&before.0, &before.1, &patch)?;
     if after == before {
         return Ok(PatchedSettings { v: stored.v, head: before.0, settings: before.1, notifications });
+    }
+    let tickets = &after.1.failure_ticket;
+    if tickets.enabled && *tickets != before.1.failure_ticket {
+        check_settings(ports, scope, actor, &connection, tickets).await?;
     }
     let mut changed = connection.value.clone();
     changed.priority = after.0.priority;
@@ -331,6 +336,7 @@ fn check_ranges(settings: &Settings, errors: &mut Vec<FieldError>) {
     if jiff::tz::TimeZone::get(&settings.time_zone).is_err() {
         errors.push(error("/time_zone", "is no IANA time zone, such as Europe/London"));
     }
+    errors.extend(settings.failure_ticket.errors());
     if settings.pilot_accounts.len() > PILOT_ACCOUNTS_MAX {
         errors.push(error("/pilot_accounts", "has at most 1000 accounts"));
     }

@@ -3,6 +3,7 @@
 use crate::decoding::decimal_text;
 use crate::ids::{AccountId, ConnectionId, PartnerId};
 use crate::records::{Key, Record};
+use crate::tickets::FailureTicketSettings;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
@@ -326,6 +327,8 @@ pub struct Settings {
     pub pdf: bool,
     /// Whether the paid date of an invoice that was paid in full here is written into Autotask.
     pub payment_writeback: bool,
+    /// Tickets about runs that fail; off.
+    pub failure_ticket: FailureTicketSettings,
 }
 
 impl Default for Settings {
@@ -355,6 +358,7 @@ impl Default for Settings {
             lookback_days: 7,
             pdf: true,
             payment_writeback: true,
+            failure_ticket: FailureTicketSettings::default(),
         }
     }
 }

@@ -65,6 +65,7 @@ pub fn status(code: Code) -> StatusCode {
         | C::PaymentDeleted
         | C::LedgerFull
         | C::MailOff
+        | C::FailureTicketRefused
         | C::NoRecipients
         | C::InvoiceVoided
         | C::PartialNotVisible

@@ -46,6 +46,7 @@ const STATUSES: &[(u16, &[&str])] = &[
             "payment_deleted",
             "ledger_full",
             "mail_off",
+            "failure_ticket_refused",
             "no_recipients",
             "invoice_voided",
             "partial_not_visible",

@@ -4,6 +4,7 @@ mod failing;
 mod mails;
 mod reminders;
 mod routes;
+mod tickets;
 
 use domain::Role;
 use domain::mail::Mail;

@@ -36,6 +36,10 @@ async fn a_new_connection_shows_every_setting_with_its_default() {
         ("lookback_days", json!(7)),
         ("pdf", json!(true)),
         ("payment_writeback", json!(true)),
+        (
+            "failure_ticket",
+            json!({"enabled": false, "queue": null, "priority": null, "source": null, "company_id": 0, "per": "run"}),
+        ),
         ("topologies", json!({"many_accounts_per_company": "off", "contract_per_package": false})),
     ] {
         assert_eq!(shown[key], default, "{key}");

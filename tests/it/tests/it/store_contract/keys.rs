@@ -105,6 +105,7 @@ fn of_connection() -> impl Strategy<Value = Key> {
         (own(), text(), text()).prop_map(|((p, c), s, t)| Key::Issue(p, c, s, t)),
         own().prop_map(|(p, c)| Key::Notifications(p, c)),
         own().prop_map(|(p, c)| Key::NotifyState(p, c)),
+        (own(), text()).prop_map(|((p, c), t)| Key::FailureTicket(p, c, t)),
     ]
 }
 
@@ -200,6 +201,7 @@ fn collection_of(key: &Key) -> Option<Collection> {
         Key::Delivery(p, c, guid, _) => Collection::Deliveries(p, c, guid),
         Key::RejectedCallouts(of, _) => Collection::RejectedCallouts(of),
         Key::Issue(p, c, ..) => Collection::Issues(p, c),
+        Key::FailureTicket(p, c, _) => Collection::FailureTickets(p, c),
         Key::Audit(p, c, month, _) => Collection::Audit(p, c, month),
         Key::Outbox(p, _) => Collection::Outbox(p),
     })
