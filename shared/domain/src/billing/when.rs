@@ -45,8 +45,18 @@ pub(super) fn when(of: &When<'_>) -> Result<Date, Undated> {
     let known = then.is_some() || of.theirs.was_read(of.line, date);
     let date = if date < of.at && known && then != now { of.at } else { date };
     let date = of.forced.map_or(date, |forced| forced.max(date));
+    let date = within_its_month(of, date);
     let date = above_zero(of, date, units);
     Ok(later_of_ours(of, date, units))
+}
+
+/// The count of one month counts to its end: where we ourselves changed the line on a later day of that month, it counts
+/// from there, and not before, where that day's change would stay as it was.
+fn within_its_month(of: &When<'_>, date: Date) -> Date {
+    let counts = of.frame.run.kind == RunKind::SeatSync && !of.reckoned.onward;
+    let Some(period) = of.frame.run.period.filter(|_| counts) else { return date };
+    let kept = of.ledger.iter().flat_map(|ledger| &ledger.kept).copied();
+    kept.filter(|kept| date < *kept && *kept <= period.end).max().unwrap_or(date)
 }
 
 /// The count of one month leaves later dates as they were said, but moves their units along until they are put right.

@@ -350,3 +350,16 @@ async fn a_line_that_is_left_later_does_not_put_off_a_swap() {
     assert_eq!((units(&town, 0).await, units(&town, 1).await), ((8, 0), (5, 5)));
     assert_eq!(town.pending().await, [] as [Value; 0]);
 }
+
+#[tokio::test]
+async fn the_newest_count_of_a_month_counts_also_after_a_day_from_which_an_older_one_was_written() {
+    let town = billed().await;
+    town.map("p2", town.items[1], "usage", json!({})).await.assert_status(200);
+    tell(&town, "c2", (None, Some("p2")), Some(1)).await;
+    counted(&town, "p2", 7).await;
+    sync(&town, "package_changes").await;
+    assert_eq!(units(&town, 1).await, (7, 7));
+    counted(&town, "p2", 4).await;
+    sync(&town, "seat_sync").await;
+    assert_eq!(units(&town, 1).await, (4, 4), "{:?}", town.lines());
+}

@@ -2,7 +2,7 @@
 
 use super::check::Seen;
 use super::model::{Billed, Model, Rule, Said};
-use super::{Item, Town, Trace, asked};
+use super::{Item, Town, Trace};
 use domain::Role;
 use domain::ids::LineKind;
 use domain::runs::{LineState, Run, RunMode};
@@ -26,8 +26,6 @@ pub(super) struct Play {
     /// How often a contract was renewed, and a run undone.
     pub renewals: usize,
     pub undos: usize,
-    /// Whether contracts are renewed and runs undone, too: the model and the bundle do not agree on all of that yet.
-    wide: bool,
     /// Each account's contract.
     contracts: Vec<i64>,
     /// Accounts whose mapping still names the contract before the renewal.
@@ -50,7 +48,6 @@ impl Play {
             auto_sync: false,
             renewals: 0,
             undos: 0,
-            wide: asked("BILLING_WIDE", 0) == 1,
             contracts,
             unfollowed: BTreeMap::new(),
         }
@@ -125,9 +122,9 @@ impl Play {
             77..81 => self.pause_account().await,
             81..83 => self.pause().await,
             83..88 => self.count().await,
-            88..90 if self.wide => self.renew().await,
-            90..92 if self.wide => self.undo().await,
-            88..97 => self.hours().await,
+            88..90 => self.renew().await,
+            90..92 => self.undo().await,
+            92..97 => self.hours().await,
             _ => self.days().await,
         }
     }
