@@ -1,5 +1,7 @@
 //! The world that tests live in, and the machine that people run: clock, queues, kill, tokens, state on disk.
 
+#![allow(clippy::disallowed_methods, reason = "servers and what they heard, beside the test")]
+
 use autotask::{Credentials, HostPolicy};
 use domain::Role;
 use domain::ports::{Queue, QueueName};

@@ -1,5 +1,7 @@
 //! The machine that people and scripts run: `/_local/*` and the API's front, by HTTP, with state in a folder.
 
+#![allow(clippy::disallowed_methods, reason = "servers and what they heard, beside the test")]
+
 use domain::records::{Key, load};
 use domain::vendor::Account;
 use domain::{AccountId, PartnerId};
@@ -180,7 +182,10 @@ fn webhook(machine: &Machine, url: &str) -> (u64, i64) {
 async fn what_changes_in_the_simulated_autotask_is_called_out_at_once_to_this_machine() {
     let machine = Machine::new().await;
     let (sender, mut came) = tokio::sync::mpsc::unbounded_channel();
-    let take = move |body: String| std::future::ready(sender.send(body).unwrap());
+    let take = move |body: String| {
+        sender.send(body).unwrap();
+        std::future::ready(())
+    };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hooks", listener.local_addr().unwrap());
     let router = axum::Router::new().route("/hooks", axum::routing::post(take));

@@ -117,7 +117,8 @@ mod tests {
         use DeliveryStatus::{Applied, Failed, Stored};
         let now: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
         let (old, new) = (now - SignedDuration::from_mins(30), now - SignedDuration::from_mins(5));
-        let cases: [(Option<u64>, bool, &[(u64, Timestamp, DeliveryStatus)], Option<u64>, u64); 9] = [
+        type Case<'a> = (Option<u64>, bool, &'a [(u64, Timestamp, DeliveryStatus)], Option<u64>, u64);
+        let cases: [Case<'_>; 9] = [
             (None, true, &[], None, 0),
             (None, true, &[(7, old, Applied), (8, old, Failed)], Some(8), 0),
             (Some(3), true, &[(4, new, Applied), (5, new, Applied)], Some(5), 0),

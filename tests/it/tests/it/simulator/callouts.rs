@@ -1,3 +1,4 @@
+#![allow(clippy::disallowed_methods, reason = "servers and what they heard, beside the test")]
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::Duration;

@@ -3,6 +3,7 @@
 
 mod admin;
 mod cost;
+mod end_to_end;
 mod forged;
 mod receive;
 mod work;
