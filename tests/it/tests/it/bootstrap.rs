@@ -218,6 +218,8 @@ async fn environment() -> BTreeMap<&'static str, String> {
         ("INVOICE_PDF_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/invoice-pdf".to_owned()),
         ("PDF_BUCKET", "bucket-of-pdfs".to_owned()),
         ("PAYMENTS_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/payments".to_owned()),
+        ("WEBHOOKS_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/webhooks".to_owned()),
+        ("WEBHOOK_ADMIN_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/webhook-admin".to_owned()),
         ("REQUEST_TIMEOUT_MS", "60000".to_owned()),
     ])
 }
