@@ -55,14 +55,20 @@ pub(super) async fn apply(
     Ok(match &delivery.entity {
         WebhookEntity::Companies => Applied::changed(company_changed(&around, delivery.id).await?),
         WebhookEntity::Contacts => {
-            let hint = delivery.shown_payload().and_then(|fields| fields.get("companyID").and_then(Value::as_i64));
-            Applied::changed(contact_changed(&around, delivery.id, hint).await?)
+            Applied::changed(contact_changed(&around, delivery.id, company_hint(delivery)).await?)
         }
         WebhookEntity::ConfigurationItems | WebhookEntity::Tickets | WebhookEntity::TicketNotes => {
             told(&around, delivery).await?
         }
         WebhookEntity::Other(name) => Applied::dropped(&format!("Nothing here is about `{name}`.")),
     })
+}
+
+/// The company that a callout names, whatever the case in which it writes its fields.
+fn company_hint(delivery: &Delivery) -> Option<i64> {
+    let fields = delivery.shown_payload()?;
+    let mut named = fields.as_object()?.iter().filter(|(name, _)| name.eq_ignore_ascii_case("companyID"));
+    named.next().and_then(|(_, id)| id.as_i64())
 }
 
 /// Tells the vendor's core, with the row as it is now: that counts, not what is said to have happened to it.

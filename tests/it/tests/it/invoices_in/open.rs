@@ -1,6 +1,7 @@
 //! What is edited is right within a day; what is gone is called missing, and never archived.
 
 use super::{day, imported, kept, told, viewer, world};
+use domain::Role;
 use domain::invoices::InvoiceStatus;
 use jiff::SignedDuration;
 use serde_json::json;
@@ -58,4 +59,24 @@ async fn an_api_user_that_loses_the_right_to_see_invoices_makes_none_missing() {
     let status = viewer(&world, "C/sync-status").await;
     assert_eq!(status["open"]["last_state"], "failed", "{status}");
     assert!(status["open"]["last_problem"].as_str().unwrap().starts_with("permission_missing"), "{status}");
+}
+
+#[tokio::test]
+async fn what_is_deleted_while_a_filter_keeps_it_out_is_missing_once_it_is_let_in_again() {
+    let world = world().await;
+    let company = world.company("Northwind");
+    let invoice = world.invoice(company, &[("Seats", 4, "2.50")]);
+    world.invoice(company, &[("Seats", 1, "2.50")]);
+    imported(&world).await;
+    let admin = world.api(Role::PartnerAdmin);
+    let filter = async |out: &[i64]| {
+        admin.put("C/filters", json!({"company_ids": {"in": [], "not_in": out}})).await.assert_status(200);
+        day(&world).await;
+    };
+    filter(&[company]).await;
+    world.delete_invoice(invoice.id);
+    day(&world).await;
+    filter(&[]).await;
+    day(&world).await;
+    assert_eq!(world.our_invoice(invoice.id).await.status, domain::invoices::InvoiceStatus::Missing);
 }

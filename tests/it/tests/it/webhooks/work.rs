@@ -122,7 +122,7 @@ async fn a_contact_is_read_again_with_its_customer() {
     world.sim.delete(world.ci, "Contacts", contact).unwrap();
     let gone = body("Contact", contact, 2, |body| {
         body["Action"] = "Delete".into();
-        body["Fields"] = json!({"companyID": company});
+        body["Fields"] = json!({"CompanyID": company});
     });
     call(&world, &gone).await.assert_status(200);
     world.drain().await;
