@@ -12,7 +12,7 @@ use crate::records::{Collection, load_all};
 use autotask::Invoice;
 use std::collections::BTreeSet;
 
-/// Share of the invoices looked for, in per cent, that may be gone before it is rather the right to see them that is.
+/// Share of the open invoices, in per cent, that may be gone before it is rather the right to see them that is.
 const GONE_PERCENT_MAX: usize = 30;
 /// Fewer that are gone than this are believed.
 const GONE_MIN: usize = 10;
@@ -44,12 +44,14 @@ pub(super) async fn take_others(
     if gone.is_empty() {
         return Ok(counts);
     }
-    let many = gone.len() >= GONE_MIN && gone.len() * 100 > others.len() * GONE_PERCENT_MAX;
+    // Of all that are open, here or there: of those that are open here alone nearly all are gone.
+    let open = seen.len() + others.len();
+    let many = gone.len() >= GONE_MIN && gone.len() * 100 > open * GONE_PERCENT_MAX;
     let sees = sees_all::<Invoice>(place.client()).await;
     let sees = sees.map_err(|source| Error::Autotask { doing: "asking what the API user may see", source })?;
     if many || !sees {
-        let words = format!("{} of {} open invoices are no longer returned.", gone.len(), others.len());
-        tracing::warn!(connection.id = %place.id(), gone = gone.len(), looked_for = others.len(), "invoices vanished");
+        let words = format!("{} of {open} open invoices are no longer returned.", gone.len());
+        tracing::warn!(connection.id = %place.id(), gone = gone.len(), looked_for = open, "invoices vanished");
         return Err(Error::problem(Code::PermissionMissing, words));
     }
     counts.invoices_missing += upsert::take_missing(place, &gone).await?;

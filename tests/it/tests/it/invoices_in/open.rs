@@ -78,5 +78,21 @@ async fn what_is_deleted_while_a_filter_keeps_it_out_is_missing_once_it_is_let_i
     day(&world).await;
     filter(&[]).await;
     day(&world).await;
-    assert_eq!(world.our_invoice(invoice.id).await.status, domain::invoices::InvoiceStatus::Missing);
+    assert_eq!(world.our_invoice(invoice.id).await.status, InvoiceStatus::Missing);
+}
+
+#[tokio::test]
+async fn a_dozen_deleted_of_many_are_missing_and_stop_nothing() {
+    let world = world().await;
+    let company = world.company("Northwind");
+    let made: Vec<i64> = (0..60).map(|_| world.invoice(company, &[("Seats", 1, "2.50")]).id).collect();
+    imported(&world).await;
+    for gone in &made[..12] {
+        world.delete_invoice(*gone);
+    }
+    day(&world).await;
+    for (at, id) in made.iter().enumerate() {
+        let status = world.our_invoice(*id).await.status;
+        assert_eq!(status == InvoiceStatus::Missing, at < 12, "invoice {id}: {status:?}");
+    }
 }
