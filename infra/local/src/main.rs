@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "it talks to people")]
 
 use clap::{Args, Parser, Subcommand};
+use domain::problem::chain;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use local::demo;
@@ -75,7 +76,7 @@ async fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
-            println!("{}", causes(&*error));
+            println!("{}", chain(&*error));
             ExitCode::FAILURE
         }
     }
@@ -213,9 +214,4 @@ fn next_slot(now: Timestamp) -> Timestamp {
     let today = now.to_zoned(TimeZone::UTC).date();
     let first = today.last_of_month().tomorrow().unwrap_or(today);
     first.at(0, 15, 0, 0).to_zoned(TimeZone::UTC).map_or(now, |slot| slot.timestamp())
-}
-
-fn causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

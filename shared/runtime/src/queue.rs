@@ -2,10 +2,11 @@
 
 use crate::app::App;
 use crate::edge::EventError;
-use crate::guard::{caught, chain};
+use crate::guard::caught;
 use aws_lambda_events::sqs::SqsMessage;
 use domain::Scope;
 use domain::ports::Deadline;
+use domain::problem::chain;
 use futures::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Value, json};

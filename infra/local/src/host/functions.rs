@@ -1,6 +1,6 @@
 //! The functions that the template deploys, and what starts them.
 
-use super::invoke::{self, Tock, Work};
+use super::invoke::{Tock, Work};
 use super::routes::{self, Route};
 use axum::Router;
 use domain::ports::QueueName;
@@ -67,24 +67,36 @@ fn receiver(app: &App) -> Function {
 /// The function that works a queue off.
 pub(super) fn worker(queue: QueueName) -> (&'static str, Work) {
     match queue {
-        QueueName::SeatSync => ("seat-sync", invoke::seat_sync),
-        QueueName::Map => ("map", invoke::map),
-        QueueName::InvoiceFetch => ("invoice-fetch", invoke::invoice_fetch),
-        QueueName::InvoicePdf => ("invoice-pdf", invoke::invoice_pdf),
-        QueueName::Payments => ("payments", invoke::payments),
-        QueueName::Webhooks => ("webhook-work", invoke::webhooks),
-        QueueName::WebhookAdmin => ("webhook-admin", invoke::webhook_admin),
+        QueueName::SeatSync => ("seat-sync", |app, body, deadline| Box::pin(seat_sync::work(app, body, deadline))),
+        QueueName::Map => ("map", |app, body, deadline| Box::pin(map::work(app, body, deadline))),
+        QueueName::InvoiceFetch => {
+            ("invoice-fetch", |app, body, deadline| Box::pin(invoice_fetch::work(app, body, deadline)))
+        }
+        QueueName::InvoicePdf => {
+            ("invoice-pdf", |app, body, deadline| Box::pin(invoice_pdf::work(app, body, deadline)))
+        }
+        QueueName::Payments => ("payments", |app, body, deadline| Box::pin(payments::work(app, body, deadline))),
+        QueueName::Webhooks => {
+            ("webhook-work", |app, body, deadline| Box::pin(webhook_work::work(app, body, deadline)))
+        }
+        QueueName::WebhookAdmin => {
+            ("webhook-admin", |app, body, deadline| Box::pin(webhook_admin::work(app, body, deadline)))
+        }
     }
 }
 
 /// The function that a schedule's tick starts. A job that nobody knows goes where most do, and is logged there.
 pub(super) fn dispatcher(job: &str) -> (&'static str, Tock) {
     match job {
-        "payments" => ("payments", invoke::payments_tick),
-        "notify" => ("notify", invoke::notify_tick),
-        webhook_admin::JOB => ("webhook-admin", invoke::webhook_admin_tick),
-        invoice_fetch::JOB => ("invoice-fetch", invoke::invoice_fetch_tick),
-        _ => ("seat-sync", invoke::seat_sync_tick),
+        "payments" => ("payments", |app, tick, deadline| Box::pin(payments::tick(app, tick, deadline))),
+        "notify" => ("notify", |app, tick, deadline| Box::pin(notify::tick(app, tick, deadline))),
+        webhook_admin::JOB => {
+            ("webhook-admin", |app, tick, deadline| Box::pin(webhook_admin::tick(app, tick, deadline)))
+        }
+        invoice_fetch::JOB => {
+            ("invoice-fetch", |app, tick, deadline| Box::pin(invoice_fetch::tick(app, tick, deadline)))
+        }
+        _ => ("seat-sync", |app, tick, deadline| Box::pin(seat_sync::tick(app, tick, deadline))),
     }
 }
 

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
+use domain::problem::chain;
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -46,9 +47,7 @@ fn bad(why: impl ToString) -> Refused {
 }
 
 fn failed(why: &(dyn std::error::Error + 'static)) -> Refused {
-    let causes = std::iter::successors(Some(why), |error| error.source());
-    let text: Vec<String> = causes.map(ToString::to_string).collect();
-    Refused(StatusCode::INTERNAL_SERVER_ERROR, text.join(": "))
+    Refused(StatusCode::INTERNAL_SERVER_ERROR, chain(why))
 }
 
 /// A JSON body whatever its content type; an empty one is `{}`.

@@ -9,7 +9,7 @@ use crate::connections::Connection;
 use crate::ids::{ConnectionId, PartnerId};
 use crate::mail::{Address, MailError};
 use crate::ports::{Ports, StorageError};
-use crate::problem::{Error, Result};
+use crate::problem::{Error, Result, chain};
 use crate::records::{Expect, Key, Record, Write, load};
 
 /// Sends what is due, if anything is. First the state says that it is being sent, then it is sent, then the state says
@@ -22,7 +22,7 @@ pub(super) async fn flush(ports: &Ports, scope: &Scope, partner: &PartnerId, id:
     let mail = compose::mail(ports, scope, &connection, &state, &sending, to).await?;
     let result = ports.mail.send(&mail).await;
     if let Err(error) = &result {
-        tracing::error!(connection.id = %id, cause = %causes(error), "a mail to a partner was not sent");
+        tracing::error!(connection.id = %id, cause = %chain(error), "a mail to a partner was not sent");
     } else {
         tracing::info!(connection.id = %id, notices = sending.notices, recipients = mail.to.len(), "sent a mail");
     }
@@ -101,10 +101,4 @@ async fn settle(
         }
     }
     Err(StorageError::Conflict { at: 0, current: None }.into())
-}
-
-/// An error with its causes: they are for the log only, as a mail service may name addresses.
-fn causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

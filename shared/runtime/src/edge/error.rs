@@ -1,9 +1,9 @@
 //! Failures as callers see them: RFC 9457 problems.
 
 use super::status::{retried_by_ourselves, status};
-use crate::guard::chain;
 use axum::response::{IntoResponse, Response};
 use domain::ports::{SecretsError, StorageError};
+use domain::problem::chain;
 use domain::{Code, Error, Problem};
 use http::{HeaderValue, header};
 use serde::Serialize;
