@@ -156,13 +156,13 @@ pub(super) async fn judged(place: &Place<'_>, ids: BTreeSet<i64>) -> Result<BTre
 }
 
 /// Takes over what Autotask says of customers that we have and that it did not return among those that the filters let
-/// through: they are kept out now, or gone.
-pub(super) async fn take_others(place: &Place<'_>, ids: &[i64]) -> Result<Took> {
+/// through: they are kept out now, or gone. `complete`: as for [`take_companies`].
+pub(super) async fn take_others(place: &Place<'_>, ids: &[i64], complete: bool) -> Result<Took> {
     if ids.is_empty() {
         return Ok(Took::default());
     }
     let rows = by_id(place, ids.iter().copied()).await?;
-    let mut took = take_companies(place, &rows, false).await?;
+    let mut took = take_companies(place, &rows, complete).await?;
     let there: BTreeSet<i64> = rows.iter().map(|row| row.id.get()).collect();
     let gone: Vec<i64> = ids.iter().copied().filter(|id| !there.contains(id)).collect();
     // Restricted rights show as empty lists: only who may see all can say that something is gone.

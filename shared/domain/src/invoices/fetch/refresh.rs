@@ -33,13 +33,5 @@ pub(crate) async fn refresh_customers(
     let known = customers::load_many(&place, ids.iter().copied()).await?;
     let wanted: Vec<i64> =
         known.values().filter(|customer| customer.hidden_by.is_none()).map(|customer| customer.id).collect();
-    if wanted.is_empty() {
-        return Ok(0);
-    }
-    let mut changed = customers::take_others(&place, &wanted).await?.counts.customers_changed;
-    if people {
-        let rows = customers::by_id(&place, wanted).await?;
-        changed += customers::take_companies(&place, &rows, true).await?.counts.customers_changed;
-    }
-    Ok(changed)
+    Ok(customers::take_others(&place, &wanted, people).await?.counts.customers_changed)
 }

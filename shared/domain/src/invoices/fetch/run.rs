@@ -244,7 +244,7 @@ impl Work<'_> {
             let of = Collection::CustomersBetween(place.partner().clone(), place.id().clone(), after, to);
             let ours = load_all::<Customer>(&*self.ports.storage, self.scope, &of, Read::Strong).await?;
             let others: Vec<i64> = ours.iter().map(|customer| customer.id).filter(|id| !seen.contains(id)).collect();
-            let missing = customers::take_others(place, &others).await?;
+            let missing = customers::take_others(place, &others, false).await?;
             took.counts.add(&missing.counts);
             took.newly_wanted.extend(missing.newly_wanted);
             let next = match (last, self.fetch.kind) {
