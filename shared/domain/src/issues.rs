@@ -23,7 +23,7 @@ use crate::change::{AUDIT_KEPT, Change};
 use crate::ids::{ConnectionId, PartnerId};
 use crate::ports::Ports;
 use crate::problem::{Code, Result};
-use crate::records::{Expect, Key, Record, Write, load};
+use crate::records::{Expect, Key, Record, Versioned, Write, load};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -257,9 +257,13 @@ pub async fn resolve<'a>(
     code: Code,
 ) -> Result<Change<'a>> {
     let key = key(on.partner, on.connection, on.subject, code);
-    let Some(found) = load::<Issue>(&*ports.storage, scope, &key).await? else {
-        return Ok(change);
-    };
+    match load::<Issue>(&*ports.storage, scope, &key).await? {
+        Some(found) => close(change, ports, found),
+        None => Ok(change),
+    }
+}
+
+fn close<'a>(change: Change<'a>, ports: &Ports, found: Versioned<Issue>) -> Result<Change<'a>> {
     if !found.stands() {
         return Ok(change);
     }
@@ -282,7 +286,7 @@ pub async fn resolve_met_by<'a>(
 ) -> Result<Change<'a>> {
     let key = key(on.partner, on.connection, on.subject, code);
     match load::<Issue>(&*ports.storage, scope, &key).await? {
-        Some(found) if found.occurrence.as_deref() == Some(by) => resolve(change, ports, scope, on, code).await,
+        Some(found) if found.occurrence.as_deref() == Some(by) => close(change, ports, found),
         _ => Ok(change),
     }
 }
