@@ -54,7 +54,7 @@ pub(crate) fn delivery() -> Value {
         "id": "7c9d2a10-5a0e-4b0e-9d3f-1f0a2b4c6d8e.41", "received_at": "2026-11-20T10:58:00Z",
         "webhook": "7c9d2a10-5a0e-4b0e-9d3f-1f0a2b4c6d8e", "entity": "companies", "action": "update", "sequence": 41,
         "autotask_id": 174, "person_id": 29682885, "happened_at": "2026-11-20T10:57:58Z", "signature": "valid",
-        "key_generation": 1, "source": "callout", "status": "applied", "words": "", "attempts": 1,
+        "key_generation": 1, "source": "callout", "status": "applied", "words": "", "came_again": 0, "attempts": 1,
         "handled_at": "2026-11-20T10:58:01Z", "latency_ms": 1000,
         "event_id": "0199b1c2-7d3e-7f00-8a4b-5c6d7e8f9012", "payload": {"companyName": "…", "isActive": true},
     })

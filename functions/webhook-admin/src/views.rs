@@ -174,6 +174,8 @@ pub(crate) struct DeliveryView {
     status: DeliveryStatus,
     /// The same in words: the error, or what was done.
     words: String,
+    /// How often it came again, and was recognised by its number.
+    came_again: u32,
     /// How often work on it began.
     attempts: u32,
     /// When work on it last ended.
@@ -207,6 +209,7 @@ impl From<&Delivery> for DeliveryView {
             source: of.source,
             status: of.status,
             words: of.words.clone(),
+            came_again: of.again,
             attempts: of.attempts,
             handled_at: of.handled_at,
             latency_ms: of.handled_at.map(taken),

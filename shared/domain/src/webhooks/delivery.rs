@@ -111,6 +111,9 @@ pub struct Delivery {
     /// What became of it.
     #[serde(default)]
     pub status: DeliveryStatus,
+    /// How often it came again, and was recognised.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub again: u32,
     /// How often work on it began.
     #[serde(default)]
     pub attempts: u32,
@@ -150,6 +153,7 @@ impl Delivery {
             generation: 0,
             source: DeliverySource::Callout,
             status: DeliveryStatus::Stored,
+            again: 0,
             attempts: 0,
             handled_at: None,
             words: String::new(),
@@ -174,6 +178,10 @@ impl Delivery {
         DeflateDecoder::new(deflated.as_slice()).take(PAYLOAD_BYTES_MAX).read_to_end(&mut json).ok()?;
         serde_json::from_slice(&json).ok()
     }
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Record for Delivery {

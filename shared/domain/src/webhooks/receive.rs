@@ -10,7 +10,7 @@ use super::work::{AdminMessage, EventMessage};
 use crate::actor::Scope;
 use crate::ports::{Ports, QueueName, StorageError};
 use crate::problem::Result;
-use crate::records::{Record, Write};
+use crate::records::{Record, Versioned, Write, load};
 use std::time::Duration;
 
 /// Why a callout is refused.
@@ -128,15 +128,31 @@ pub(super) async fn keep(ports: &Ports, scope: &Scope, delivery: &Delivery) -> R
     let known = match ports.storage.write(scope, vec![Write::create(delivery)?]).await {
         Ok(()) => None,
         Err(StorageError::Conflict { current, .. }) => match current {
-            Some(current) => Some(current.decode::<Delivery>()?.value),
-            None => crate::records::load::<Delivery>(&*ports.storage, scope, &delivery.key()).await?.map(|it| it.value),
+            Some(current) => Some(current.decode::<Delivery>()?),
+            None => load::<Delivery>(&*ports.storage, scope, &delivery.key()).await?,
         },
         Err(error) => return Err(error.into()),
     };
+    // Before it is queued: whoever is at work on what was read before has to leave it to that message.
+    if let Some(known) = &known {
+        count(ports, scope, known).await;
+    }
     if known.as_ref().is_none_or(|known| !known.status.is_done()) {
         EventMessage::of(delivery).send(ports).await?;
     }
     Ok(if known.is_some() { Received::Again } else { Received::Kept })
+}
+
+/// Counts that a delivery came again. The count may be lost; the delivery is not.
+async fn count(ports: &Ports, scope: &Scope, known: &Versioned<Delivery>) {
+    let after = Delivery { again: known.again.saturating_add(1), ..known.value.clone() };
+    let written = match Write::replace(&after, known.v) {
+        Ok(write) => ports.storage.write(scope, vec![write]).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = written {
+        tracing::info!(error = %error, "that a delivery came again is not counted");
+    }
 }
 
 /// Takes Autotask's word that a webhook was switched off, which is not signed: a reason to look, and nothing else.

@@ -9,13 +9,19 @@ use crate::change::Change;
 use crate::connections::{Connection, ConnectionStatus};
 use crate::ids::{ConnectionId, PartnerId};
 use crate::ports::{DELAY_MAX, Ports, QueueError, QueueName, StorageError};
-use crate::problem::{Code, Error, Result};
+use crate::problem::{Code, Error, Result, chain};
 use crate::records::{Key, Versioned, Write, load};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// The shortest pause after "not now".
 const PAUSE_MIN: Duration = Duration::from_secs(15);
+/// How often a delivery is put off while Autotask is away or has no room: with pauses that double up to 15 minutes, some
+/// three and a half hours. After that it is a failure.
+const AWAY_TRIES_MAX: u32 = 20;
+
+/// Longest words of a failure that are kept, in characters: they share the record's write unit.
+const WORDS_CHARS_MAX: usize = 300;
 
 /// A message of the queue [`QueueName::Webhooks`]: a delivery to work off. What it says stands in its record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +102,8 @@ enum Ended {
     /// It waits until the connection can be used again; the healer sends it then.
     Waits(&'static str),
     NotNow(Duration),
+    /// Autotask is away, or all its integrations together have used it up.
+    Away(Duration, String),
 }
 
 /// Works a delivery off: one that is done already is left alone.
@@ -117,8 +125,14 @@ pub async fn work(ports: &Ports, scope: &Scope, body: &str) -> Result<()> {
         Ok(Ended::Done(applied)) => conclude(ports, scope, &actor, delivery, applied).await,
         Ok(Ended::Waits(words)) => note(ports, scope, delivery, DeliveryStatus::Stored, words.to_owned()).await,
         Ok(Ended::NotNow(pause)) => message.send_in(ports, pause.clamp(PAUSE_MIN, DELAY_MAX)).await,
+        Ok(Ended::Away(pause, words)) => {
+            let pause = pause.max(PAUSE_MIN.saturating_mul(2_u32.saturating_pow(delivery.attempts)));
+            note(ports, scope, delivery, DeliveryStatus::Stored, words).await?;
+            message.send_in(ports, pause.min(DELAY_MAX)).await
+        }
         Err(error) => {
-            note(ports, scope, delivery, DeliveryStatus::Failed, words_of(&error)).await?;
+            let words = chain(&error).chars().take(WORDS_CHARS_MAX).collect();
+            note(ports, scope, delivery, DeliveryStatus::Failed, words).await?;
             Err(error)
         }
     }
@@ -147,26 +161,26 @@ async fn attempt(ports: &Ports, scope: &Scope, actor: &Actor, delivery: &Deliver
     }
     let session = match autotask_session::open(ports, scope, &connection).await {
         Ok(session) => session,
-        Err(error) => return not_now(error),
+        Err(error) => return not_now(error, delivery.attempts),
     };
     let applied = apply(ports, scope, actor, &connection, &session, delivery).await;
     session.close().await;
     match applied {
         Ok(applied) => Ok(Ended::Done(applied)),
         Err(Error::Autotask { source, .. }) => {
-            not_now(autotask_session::settle(ports, scope, actor, &connection, source).await)
+            not_now(autotask_session::settle(ports, scope, actor, &connection, source).await, delivery.attempts)
         }
-        Err(error) => not_now(error),
+        Err(error) => not_now(error, delivery.attempts),
     }
 }
 
 /// What is not a failure of this event: our share of Autotask's limits, its being away, credentials.
-fn not_now(error: Error) -> Result<Ended> {
+fn not_now(error: Error, attempts: u32) -> Result<Ended> {
     let Error::Problem(problem) = &error else { return Err(error) };
+    let pause = Duration::from_secs(problem.retry_after.unwrap_or_default());
     match problem.code {
-        Code::Throttled | Code::Unavailable => {
-            Ok(Ended::NotNow(Duration::from_secs(problem.retry_after.unwrap_or_default())))
-        }
+        Code::Throttled | Code::Unavailable => Ok(Ended::NotNow(pause)),
+        Code::AutotaskUnavailable if attempts < AWAY_TRIES_MAX => Ok(Ended::Away(pause, problem.detail.clone())),
         Code::NeedsRelink | Code::CredentialsInvalid | Code::AccountLockedOrInactive => {
             Ok(Ended::Waits("The connection needs new credentials."))
         }
@@ -214,12 +228,3 @@ fn ended(ports: &Ports, delivery: &Delivery, status: DeliveryStatus, words: Stri
     let attempts = delivery.attempts.saturating_add(1);
     Delivery { status, words, attempts, handled_at: Some(ports.clock.now()), ..delivery.clone() }
 }
-
-fn words_of(error: &Error) -> String {
-    let error: &dyn std::error::Error = error;
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ").chars().take(WORDS_CHARS_MAX).collect()
-}
-
-/// Longest words of a failure that are kept, in characters: they share the record's write unit.
-const WORDS_CHARS_MAX: usize = 300;

@@ -3,7 +3,7 @@
 use super::{GUID, body, call, delivery, given, hook, installed, master, path, post};
 use domain::ports::Read;
 use domain::records::Collection;
-use domain::webhooks::{DeliveryStatus, RejectedRow, WebhookEntity, sign};
+use domain::webhooks::{Delivery, DeliveryStatus, RejectedRow, WebhookEntity, sign};
 use jiff::SignedDuration;
 use local::host::Outcome;
 use simulator::{Fault, FaultKind, Match};
@@ -48,7 +48,7 @@ async fn a_second_delivery_is_recognised_and_queued_again_only_while_it_is_not_d
     call(&world, &callout).await.assert_status(200);
     assert!(world.queue.waiting().is_empty());
     let after = delivery(&world, 1).await;
-    assert_eq!((after.event_id, after.attempts), (first.event_id, 1));
+    assert_eq!((after.event_id, after.attempts, first.again, after.again), (first.event_id, 1, 2, 3));
 }
 
 #[tokio::test]
@@ -141,11 +141,13 @@ async fn replays_have_no_further_effect() {
     world.drain().await;
     let first = delivery(&world, 1).await;
     let (asked, events) = (world.sim.requests().len(), world.events.all().len());
-    for _ in 0..given("REPLAYS", 500) {
+    let replays = given("REPLAYS", 500);
+    for _ in 0..replays {
         assert_eq!(call(&world, &callout).await.status, 200);
     }
     world.drain().await;
-    assert_eq!(delivery(&world, 1).await, first);
+    let again = u32::try_from(replays).unwrap();
+    assert_eq!(delivery(&world, 1).await, Delivery { again, ..first });
     assert_eq!((world.sim.requests().len(), world.events.all().len()), (asked, events));
 }
 
@@ -179,7 +181,8 @@ async fn of_ten_one_is_poison_nine_are_done_once_and_it_lies_dead_until_it_is_se
     let world = world().await;
     installed(&world).await;
     let company = world.company("Northwind");
-    let boom = FaultKind::Status { status: 500, body: "boom".into() };
+    let words = "Unable to find companyID in the Contact Entity.";
+    let boom = FaultKind::Status { status: 500, body: serde_json::json!({"errors": [words]}) };
     world.sim.add_fault(Fault::new(Match::new("POST", "*Contacts/query"), boom));
     for sequence in 1..=10 {
         let entity = if sequence == 4 { "Contact" } else { "Account" };

@@ -6,6 +6,7 @@ use domain::records::{Collection, Key};
 use domain::webhooks::{DeliveryStatus, Webhooks};
 use domain::{Code, Role};
 use jiff::SignedDuration;
+use local::host::Outcome;
 use serde_json::{Value, json};
 use simulator::{Fault, FaultKind, Match};
 use testkit::{World, world};
@@ -222,4 +223,60 @@ async fn a_ticket_goes_out_once_with_what_it_is_now_however_often_it_is_worked_o
     let [told] = world.published("ticket.deleted").try_into().unwrap();
     assert_eq!((&told.detail["data"]["id"], &told.detail["data"]["now"]), (&json!(ticket), &Value::Null));
     assert_eq!(told.detail["connection_id"], json!(world.connection));
+}
+
+fn away(world: &World) {
+    let kind = FaultKind::Status { status: 503, body: "Service Unavailable".into() };
+    world.sim.add_fault(Fault::new(Match::new("POST", "*Contacts/query"), kind));
+}
+
+#[tokio::test]
+async fn while_autotask_is_away_events_wait_and_are_applied_when_it_is_back() {
+    let world = world().await;
+    installed(&world).await;
+    away(&world);
+    call(&world, &body("Contact", 7, 1, |_| {})).await.assert_status(200);
+    // Two hours: longer than three receives last.
+    let until = world.ports().clock.now() + SignedDuration::from_hours(2);
+    while world.ports().clock.now() < until {
+        assert!(world.work_one().await.is_none_or(|outcome| outcome == Outcome::Done));
+        world.advance(SignedDuration::from_mins(1));
+    }
+    let kept = delivery(&world, 1).await;
+    assert_eq!(kept.status, DeliveryStatus::Stored);
+    assert!(kept.attempts > 3 && kept.words.contains("503"), "{}: {}", kept.attempts, kept.words);
+    world.sim.clear_faults();
+    assert_eq!(world.drain().await.dead, 0);
+    assert_eq!(delivery(&world, 1).await.status, DeliveryStatus::Unchanged);
+}
+
+#[tokio::test]
+async fn what_cannot_be_applied_for_hours_is_a_failure_that_says_why() {
+    let world = world().await;
+    installed(&world).await;
+    away(&world);
+    call(&world, &body("Contact", 7, 1, |_| {})).await.assert_status(200);
+    assert_eq!(world.drain().await.dead, 1);
+    let kept = delivery(&world, 1).await;
+    assert_eq!((kept.status, kept.attempts), (DeliveryStatus::Failed, 20 + 3), "{}", kept.words);
+    world.leave_messages();
+}
+
+#[tokio::test]
+async fn one_that_comes_again_while_it_is_worked_on_is_done_all_the_same() {
+    let world = world().await;
+    installed(&world).await;
+    let company = world.company("Northwind");
+    let row = json!({"companyID": company, "title": "Printer", "status": 1, "priority": 2});
+    let ticket = world.sim.insert(world.ci, "Tickets", &[row]).unwrap()[0];
+    let callout = body("Ticket", ticket, 1, |_| {});
+    call(&world, &callout).await.assert_status(200);
+    world.sim.add_fault(Fault::new(Match::new("POST", "*Tickets/query"), FaultKind::Delay { ms: 200 }).times(1));
+    let (worked, again) = futures::join!(world.work_one(), call(&world, &callout));
+    assert_eq!(worked, Some(Outcome::Done));
+    again.assert_status(200);
+    world.drain().await;
+    let kept = delivery(&world, 1).await;
+    assert_eq!((kept.status, kept.again), (DeliveryStatus::Applied, 1));
+    assert_eq!(world.published("ticket.updated").len(), 1, "told once");
 }
