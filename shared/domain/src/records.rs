@@ -104,6 +104,8 @@ pub enum Key {
     PdfWork(PartnerId, ConnectionId),
     /// Our copy of a company that invoices go to, by `Companies.id`.
     Customer(PartnerId, ConnectionId, i64),
+    /// That the older invoices of a customer, by `Companies.id`, are still to be read.
+    UnreadCustomer(PartnerId, ConnectionId, i64),
     /// Which invoices and customers a partner wants.
     InvoiceFilters(PartnerId, ConnectionId),
     /// The currencies of a connection's Autotask.
@@ -184,6 +186,7 @@ impl Key {
             | Key::PdfDue(p, ..)
             | Key::PdfWork(p, _)
             | Key::Customer(p, ..)
+            | Key::UnreadCustomer(p, ..)
             | Key::InvoiceFilters(p, _)
             | Key::Currencies(p, _)
             | Key::FetchState(p, _)
@@ -255,6 +258,8 @@ pub enum Collection {
     Customers(PartnerId, ConnectionId),
     /// Those whose id is above the first and not above the second.
     CustomersBetween(PartnerId, ConnectionId, i64, i64),
+    /// A connection's customers whose older invoices are still to be read, by Autotask's id.
+    UnreadCustomers(PartnerId, ConnectionId),
     /// A connection's fetches of invoices, oldest first.
     Fetches(PartnerId, ConnectionId),
     /// What is to be told Autotask of payments at or before a time, over all partners; eventual. One shard of
@@ -350,6 +355,7 @@ impl Collection {
             | Collection::PdfsDue(p, _)
             | Collection::Customers(p, _)
             | Collection::CustomersBetween(p, ..)
+            | Collection::UnreadCustomers(p, _)
             | Collection::Fetches(p, _)
             | Collection::Deliveries(p, ..)
             | Collection::DeliveriesBetween(p, ..)

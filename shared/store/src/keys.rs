@@ -122,6 +122,7 @@ pub fn address(key: &Key) -> Address {
         }
         Key::Payment(p, payment) => (under_partner(p, &format!("payment#{payment}")), "payment".to_owned()),
         Key::Customer(p, c, id) => (under_connection(p, c, "customers"), number(*id)),
+        Key::UnreadCustomer(p, c, id) => (under_connection(p, c, "customers-unread"), number(*id)),
         Key::InvoiceFilters(p, c) => (of_connection(p, c), "invoice-filters".to_owned()),
         Key::Currencies(p, c) => (of_connection(p, c), "currencies".to_owned()),
         Key::FetchState(p, c) => (of_connection(p, c), "fetch-state".to_owned()),
@@ -182,6 +183,7 @@ pub fn range(of: &Collection) -> Range {
             (under_connection(p, c, "open-invoices"), between(*above, *to))
         }
         Collection::CustomersBetween(p, c, above, to) => (under_connection(p, c, "customers"), between(*above, *to)),
+        Collection::UnreadCustomers(p, c) => (under_connection(p, c, "customers-unread"), Sort::All),
         Collection::PdfsDue(p, c) => (under_connection(p, c, "pdfs-due"), Sort::All),
         Collection::Customers(p, c) => (under_connection(p, c, "customers"), Sort::All),
         Collection::Fetches(p, c) => (under_connection(p, c, "fetches"), Sort::All),

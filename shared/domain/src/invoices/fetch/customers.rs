@@ -3,13 +3,13 @@
 use super::currencies;
 use super::place::{Place, load_each};
 use super::record::Counts;
-use super::theirs;
+use super::{theirs, unread};
 use crate::change::Change;
 use crate::invoices::customer::{CurrencyNames, Customer};
 use crate::mappings::broken::sees_all;
 use crate::ports::StorageError;
 use crate::problem::{Error, Result};
-use crate::records::{Key, Versioned, Write};
+use crate::records::{Key, Versioned, WRITES_MAX, Write};
 use autotask::{Company, Contact, Filter, Query};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -19,18 +19,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) const PAGE: usize = 490;
 /// Contacts of one page of ours.
 pub(super) const CONTACTS_PAGE: usize = 500;
-/// Customers written in one transaction: each is a record and an event.
-const WRITTEN_AT_ONCE: usize = 40;
+/// Customers written in one transaction: each is a record, an event and a mark.
+const WRITTEN_AT_ONCE: usize = WRITES_MAX / 3;
 /// How often a customer that somebody else changes meanwhile is written again.
 const TRIES: u32 = 4;
-
-/// What became of a page of customers.
-#[derive(Debug, Default)]
-pub(super) struct Took {
-    pub(super) counts: Counts,
-    /// Customers that are wanted now and were not before: their invoices are to be read.
-    pub(super) newly_wanted: Vec<i64>,
-}
 
 /// All companies that the filters may let through, from an id on.
 pub(super) fn all_companies(place: &Place<'_>, after: i64) -> Query<Company> {
@@ -69,7 +61,7 @@ fn contacts(place: &Place<'_>) -> Query<Contact> {
 
 /// Takes a page of companies over. `complete`: their contacts are read in any case, not only those of companies that
 /// are new here.
-pub(super) async fn take_companies(place: &Place<'_>, rows: &[Company], complete: bool) -> Result<Took> {
+pub(super) async fn take_companies(place: &Place<'_>, rows: &[Company], complete: bool) -> Result<Counts> {
     let now = place.ports.clock.now();
     let before = load_many(place, rows.iter().map(|row| row.id.get())).await?;
     let currencies = currencies::of(place, rows).await?;
@@ -100,12 +92,12 @@ pub(super) async fn take_companies(place: &Place<'_>, rows: &[Company], complete
         changed.push((before.get(&id).cloned(), theirs::decided(customer, place.filters)));
     }
     let mut took = write(place, changed).await?;
-    took.counts.customers_seen = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+    took.customers_seen = u32::try_from(rows.len()).unwrap_or(u32::MAX);
     Ok(took)
 }
 
 /// Takes a page of changed contacts over, into the customers that we have.
-pub(super) async fn take_contacts(place: &Place<'_>, rows: &[Contact]) -> Result<Took> {
+pub(super) async fn take_contacts(place: &Place<'_>, rows: &[Contact]) -> Result<Counts> {
     let mut by_company: BTreeMap<i64, Vec<_>> = BTreeMap::new();
     for (company, contact) in rows.iter().filter_map(|row| theirs::contact(row, place.filters)) {
         by_company.entry(company).or_default().push(contact);
@@ -130,8 +122,7 @@ pub(super) async fn take_contacts(place: &Place<'_>, rows: &[Contact]) -> Result
         // Kept out until now, so that little is kept of them.
         let rows = by_id(place, unseen).await?;
         let more = take_companies(place, &rows, true).await?;
-        took.counts.customers_changed += more.counts.customers_changed;
-        took.newly_wanted.extend(more.newly_wanted);
+        took.customers_changed += more.customers_changed;
     }
     Ok(took)
 }
@@ -157,9 +148,9 @@ pub(super) async fn judged(place: &Place<'_>, ids: BTreeSet<i64>) -> Result<BTre
 
 /// Takes over what Autotask says of customers that we have and that it did not return among those that the filters let
 /// through: they are kept out now, or gone. `complete`: as for [`take_companies`].
-pub(super) async fn take_others(place: &Place<'_>, ids: &[i64], complete: bool) -> Result<Took> {
+pub(super) async fn take_others(place: &Place<'_>, ids: &[i64], complete: bool) -> Result<Counts> {
     if ids.is_empty() {
-        return Ok(Took::default());
+        return Ok(Counts::default());
     }
     let rows = by_id(place, ids.iter().copied()).await?;
     let mut took = take_companies(place, &rows, complete).await?;
@@ -176,7 +167,7 @@ pub(super) async fn take_others(place: &Place<'_>, ids: &[i64], complete: bool) 
         let customer = Customer { missing_since: Some(now), ..known.value.clone() };
         (Some(known), customer)
     });
-    took.counts.add(&write(place, changed.collect()).await?.counts);
+    took.add(&write(place, changed.collect()).await?);
     Ok(took)
 }
 
@@ -208,8 +199,8 @@ pub(super) async fn load_many(
 
 type Changed = (Option<Versioned<Customer>>, Customer);
 
-async fn write(place: &Place<'_>, customers: Vec<Changed>) -> Result<Took> {
-    let mut took = Took::default();
+async fn write(place: &Place<'_>, customers: Vec<Changed>) -> Result<Counts> {
+    let mut took = Counts::default();
     let differ = |(before, after): &Changed| match before {
         Some(before) => before.digest != after.digest || before.missing_since != after.missing_since,
         None => true,
@@ -225,13 +216,7 @@ async fn write(place: &Place<'_>, customers: Vec<Changed>) -> Result<Took> {
             }
             Err(error) => return Err(error),
         }
-        for (before, after) in some {
-            took.counts.customers_changed += 1;
-            let was_wanted = before.as_ref().is_some_and(|before| before.hidden_by.is_none());
-            if after.hidden_by.is_none() && !was_wanted {
-                took.newly_wanted.push(after.id);
-            }
-        }
+        took.customers_changed += u32::try_from(some.len()).unwrap_or(u32::MAX);
     }
     Ok(took)
 }
@@ -253,13 +238,18 @@ async fn alone(place: &Place<'_>, (_, after): &Changed) -> Result<()> {
 async fn commit(place: &Place<'_>, customers: &[Changed]) -> Result<()> {
     let now = place.ports.clock.now();
     let mut change = Change::of_connection(place.ports, place.actor, place.partner(), place.id());
+    let newly_wanted = |(before, after): &&Changed| after.hidden_by.is_none() && !is_wanted(before.as_ref());
+    let unread: Vec<i64> = customers.iter().filter(newly_wanted).map(|(_, after)| after.id).collect();
+    for mark in unread::marks(place, &unread).await? {
+        change = change.write(mark);
+    }
     for (before, after) in customers {
         let record = Customer { changed_at: now, ..after.clone() };
         change = match before {
             Some(before) => change.replace(&record, before.v)?,
             None => change.write(Write::create(&record)?),
         };
-        let was_wanted = before.as_ref().is_some_and(|before| before.hidden_by.is_none());
+        let was_wanted = is_wanted(before.as_ref());
         // Of one that is kept out nobody is told, unless it was wanted before.
         if record.hidden_by.is_none() || was_wanted {
             let kind = if was_wanted { "customer.updated" } else { "customer.created" };
@@ -267,6 +257,10 @@ async fn commit(place: &Place<'_>, customers: &[Changed]) -> Result<()> {
         }
     }
     Ok(change.commit(place.scope).await?)
+}
+
+fn is_wanted(customer: Option<&Versioned<Customer>>) -> bool {
+    customer.is_some_and(|customer| customer.hidden_by.is_none())
 }
 
 /// What the vendor's core is told of a customer.

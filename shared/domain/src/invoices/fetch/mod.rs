@@ -20,6 +20,7 @@ mod run;
 mod start;
 mod status;
 mod theirs;
+mod unread;
 mod upsert;
 mod visit;
 mod work;
@@ -30,6 +31,7 @@ pub use record::{Active, Counts, Fetch, FetchKind, FetchState, FetchTrigger, Las
 pub use run::work;
 pub use start::{next_allowed, press, progress_of};
 pub use status::{SyncStatus, sync_status};
+pub use unread::Unread;
 pub use work::{FetchMessage, FetchRef};
 
 pub(crate) use refresh::refresh_customers;

@@ -26,6 +26,8 @@ pub(super) struct Place<'a> {
     pub(super) zone: &'a TimeZone,
     pub(super) filters: &'a FiltersRecord,
     pub(super) session: &'a Session,
+    /// Whether all invoices are read anyway: customers that are wanted only now need no mark.
+    pub(super) reads_all: bool,
 }
 
 impl Place<'_> {

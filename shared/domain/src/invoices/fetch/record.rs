@@ -1,5 +1,6 @@
 //! One fetch, and how far the fetching of a connection has come.
 
+use super::unread::Unread;
 use crate::ids::{ConnectionId, PartnerId, RunId};
 use crate::problem::Code;
 use crate::records::{Key, Record};
@@ -206,9 +207,9 @@ pub struct Fetch {
     /// What was made before this was made before anything was fetched.
     #[serde(default)]
     pub history_until: Option<Timestamp>,
-    /// Customers that the filters let through only now, and whose invoices are still to be read.
+    /// Customers that the filters let through only now, and whose invoices are being read.
     #[serde(default)]
-    pub backfill: Vec<i64>,
+    pub backfill: Vec<Unread>,
     /// What it has done.
     pub counts: Counts,
     /// When it was started: what it has seen, it has seen not before this.

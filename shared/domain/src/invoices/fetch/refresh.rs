@@ -29,9 +29,10 @@ pub(crate) async fn refresh_customers(
     let settings = settings_of(ports, scope, connection).await?;
     let filters = filters_of(ports, scope, connection).await?;
     let zone = settings.zone();
-    let place = Place { ports, scope, actor, connection, settings: &settings, zone: &zone, filters: &filters, session };
+    let (settings, filters) = (&settings, &filters);
+    let place = Place { ports, scope, actor, connection, settings, zone: &zone, filters, session, reads_all: false };
     let known = customers::load_many(&place, ids.iter().copied()).await?;
     let wanted: Vec<i64> =
         known.values().filter(|customer| customer.hidden_by.is_none()).map(|customer| customer.id).collect();
-    Ok(customers::take_others(&place, &wanted, people).await?.counts.customers_changed)
+    Ok(customers::take_others(&place, &wanted, people).await?.customers_changed)
 }

@@ -6,6 +6,7 @@ use super::open;
 use super::place::{Place, Rows, filters_of};
 use super::record::{Counts, Fetch, FetchKind, FetchState, FetchTrigger, Last, Progress, Step};
 use super::start::{NONE_YET, settings_of};
+use super::unread;
 use super::upsert::{self, How, Known};
 use super::work::{FetchMessage, FetchRef};
 use crate::actor::{Actor, Scope};
@@ -121,14 +122,6 @@ struct Work<'a> {
     calls_before: u32,
 }
 
-/// What a step came to.
-struct Stepped {
-    next: Step,
-    counts: Counts,
-    /// Customers that are wanted only now.
-    newly_wanted: Vec<i64>,
-}
-
 impl Work<'_> {
     async fn work(&mut self) -> Result<Option<Duration>> {
         let (partner, id) = (self.fetch.partner.clone(), self.fetch.connection.clone());
@@ -166,6 +159,7 @@ impl Work<'_> {
             zone: &zone,
             filters: &filters,
             session,
+            reads_all: self.fetch.kind == FetchKind::Import,
         };
         let mut known = Known::default();
         loop {
@@ -193,17 +187,16 @@ impl Work<'_> {
     }
 
     /// Keeps what a page came to, so that it is not done again. Whether there is time for another.
-    async fn keep(&mut self, place: &Place<'_>, stepped: Stepped) -> Result<bool> {
+    async fn keep(&mut self, place: &Place<'_>, next: Step, counts: Counts) -> Result<bool> {
         self.count_calls(place.session);
         let now = self.ports.clock.now();
         let fetch = &mut self.fetch.value;
-        fetch.counts.add(&stepped.counts);
-        fetch.step = stepped.next;
+        fetch.counts.add(&counts);
+        fetch.step = next;
         fetch.first_page_at.get_or_insert(now);
         fetch.touched_at = now;
         fetch.worker = fetch.worker.take().map(|(who, _)| (who, now + INVOCATION_MAX));
         fetch.problem = None;
-        self.remember(stepped.newly_wanted);
         self.pages = self.pages.saturating_sub(1);
         // A fetch that is about to end is not handed on: that would cost more than ending it.
         let over = self.fetch.step == Step::End;
@@ -215,16 +208,6 @@ impl Work<'_> {
             self.save().await?;
         }
         Ok(goes_on)
-    }
-
-    /// Their invoices are still to be read; an import reads all invoices anyway.
-    fn remember(&mut self, newly_wanted: Vec<i64>) {
-        let fetch = &mut self.fetch.value;
-        if fetch.kind != FetchKind::Import {
-            let fresh = newly_wanted.into_iter().filter(|id| !fetch.backfill.contains(id));
-            let fresh: Vec<i64> = fresh.collect();
-            fetch.backfill.extend(fresh);
-        }
     }
 
     async fn save(&mut self) -> Result<()> {
@@ -245,15 +228,13 @@ impl Work<'_> {
             let ours = load_all::<Customer>(&*self.ports.storage, self.scope, &of, Read::Strong).await?;
             let others: Vec<i64> = ours.iter().map(|customer| customer.id).filter(|id| !seen.contains(id)).collect();
             let missing = customers::take_others(place, &others, false).await?;
-            took.counts.add(&missing.counts);
-            took.newly_wanted.extend(missing.newly_wanted);
+            took.add(&missing);
             let next = match (last, self.fetch.kind) {
                 (false, _) => Step::Customers { after: to },
                 (true, FetchKind::Import | FetchKind::New) => Step::Invoices { after: NONE_YET },
                 (true, FetchKind::Open) => Step::Open { after: NONE_YET },
             };
-            let goes_on =
-                self.keep(place, Stepped { next, counts: took.counts, newly_wanted: took.newly_wanted }).await?;
+            let goes_on = self.keep(place, next, took).await?;
             if last || !goes_on {
                 return Ok(goes_on);
             }
@@ -272,8 +253,7 @@ impl Work<'_> {
                 Some(row) if !last => Step::ChangedCompanies { after: row.id.get() },
                 _ => Step::ChangedContacts { after: NONE_YET },
             };
-            let goes_on =
-                self.keep(place, Stepped { next, counts: took.counts, newly_wanted: took.newly_wanted }).await?;
+            let goes_on = self.keep(place, next, took).await?;
             if last || !goes_on {
                 return Ok(goes_on);
             }
@@ -291,8 +271,7 @@ impl Work<'_> {
                 Some(row) if !last => Step::ChangedContacts { after: row.id.get() },
                 _ => Step::Invoices { after: NONE_YET },
             };
-            let goes_on =
-                self.keep(place, Stepped { next, counts: took.counts, newly_wanted: took.newly_wanted }).await?;
+            let goes_on = self.keep(place, next, took).await?;
             if last || !goes_on {
                 return Ok(goes_on);
             }
@@ -308,25 +287,27 @@ impl Work<'_> {
             let mut counts = Counts::default();
             let read = headers(place, &page, &mut counts);
             counts.add(&upsert::take(place, known, read, how).await?);
-            self.remember(known.take_newly_wanted());
             let next = match page.last() {
                 Some(row) if !last => Step::Invoices { after: row.id.get() },
-                _ => self.after_invoices(),
+                _ => self.after_invoices(place).await?,
             };
-            let goes_on = self.keep(place, Stepped { next, counts, newly_wanted: Vec::new() }).await?;
+            let goes_on = self.keep(place, next, counts).await?;
             if last || !goes_on {
                 return Ok(goes_on);
             }
         }
     }
 
-    fn after_invoices(&self) -> Step {
-        if self.fetch.backfill.is_empty() { Step::End } else { Step::Backfill { after: NONE_YET } }
+    async fn after_invoices(&mut self, place: &Place<'_>) -> Result<Step> {
+        if !place.reads_all {
+            self.fetch.value.backfill = unread::some(place).await?;
+        }
+        Ok(if self.fetch.backfill.is_empty() { Step::End } else { Step::Backfill { after: NONE_YET } })
     }
 
     /// All invoices of customers that the filters let through only now, some customers at a time.
     async fn backfill(&mut self, place: &Place<'_>, known: &mut Known, after: i64) -> Result<bool> {
-        let some: Vec<i64> = self.fetch.backfill.iter().copied().take(customers::PAGE).collect();
+        let some: Vec<i64> = self.fetch.backfill.iter().map(|unread| unread.company).collect();
         let mut rows =
             Rows::of(invoices::of_customers(place, &self.fetch, &some, after), "reading invoices of customers");
         loop {
@@ -335,15 +316,14 @@ impl Work<'_> {
             let mut counts = Counts::default();
             let read = headers(place, &page, &mut counts);
             counts.add(&upsert::take(place, known, read, self.how()).await?);
-            self.remember(known.take_newly_wanted());
             let next = match page.last() {
                 Some(row) if !last => Step::Backfill { after: row.id.get() },
                 _ => {
-                    self.fetch.value.backfill.retain(|id| !some.contains(id));
-                    self.after_invoices()
+                    unread::done(place, &self.fetch.backfill).await?;
+                    self.after_invoices(place).await?
                 }
             };
-            let goes_on = self.keep(place, Stepped { next, counts, newly_wanted: Vec::new() }).await?;
+            let goes_on = self.keep(place, next, counts).await?;
             if last || !goes_on {
                 return Ok(goes_on);
             }
@@ -361,9 +341,8 @@ impl Work<'_> {
             let read = headers(place, &page, &mut counts);
             counts.add(&upsert::take(place, known, read, self.how()).await?);
             counts.add(&open::take_others(place, known, (after, to), &seen, self.how()).await?);
-            self.remember(known.take_newly_wanted());
-            let next = if last { self.after_invoices() } else { Step::Open { after: to } };
-            let goes_on = self.keep(place, Stepped { next, counts, newly_wanted: Vec::new() }).await?;
+            let next = if last { self.after_invoices(place).await? } else { Step::Open { after: to } };
+            let goes_on = self.keep(place, next, counts).await?;
             if last || !goes_on {
                 return Ok(goes_on);
             }

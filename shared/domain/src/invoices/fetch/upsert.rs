@@ -43,15 +43,9 @@ pub(in crate::invoices) struct How {
 #[derive(Debug, Default)]
 pub(in crate::invoices) struct Known {
     customers: BTreeMap<i64, Option<Decision>>,
-    newly_wanted: Vec<i64>,
 }
 
 impl Known {
-    /// Customers that are here only since one of their invoices came: others of theirs may be older.
-    pub(super) fn take_newly_wanted(&mut self) -> Vec<i64> {
-        std::mem::take(&mut self.newly_wanted)
-    }
-
     fn get(&self, company: i64) -> Option<&Decision> {
         self.customers.get(&company).and_then(Option::as_ref)
     }
@@ -143,9 +137,7 @@ async fn decide(
         return Ok(());
     }
     let rows = customers::by_id(place, away.iter().copied()).await?;
-    let took = customers::take_companies(place, &rows, true).await?;
-    counts.add(&took.counts);
-    known.newly_wanted.extend(took.newly_wanted);
+    counts.add(&customers::take_companies(place, &rows, true).await?);
     let mut now_here = customers::load_many(place, away.iter().copied()).await?;
     for id in away {
         let decision = now_here.remove(&id).map(|customer| Decision::from(&customer.value));

@@ -58,6 +58,7 @@ impl<'a> Visit<'a> {
             zone: &self.zone,
             filters: &self.filters,
             session: &self.session,
+            reads_all: false,
         }
     }
 

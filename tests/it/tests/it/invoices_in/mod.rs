@@ -11,6 +11,7 @@ mod killed;
 mod notes;
 mod open;
 mod resync;
+mod unread;
 mod year;
 
 use domain::Role;
