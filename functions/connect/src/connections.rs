@@ -178,6 +178,7 @@ pub(crate) async fn get_connection(
         (status = 404, description = "`not_found`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`already_running`, with `run_id`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 412, description = "`precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`: it has ended, and there is more to remove than one call removes: repeat", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn delete_connection(

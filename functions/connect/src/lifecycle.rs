@@ -49,7 +49,7 @@ pub(crate) struct RelinkBody {
     /// The API user's secret; never shown again.
     #[schema(value_type = Option<String>, format = Password, write_only)]
     secret: Option<SecretText>,
-    /// Take another Autotask database, and drop the mappings.
+    /// Take another Autotask database, and drop what is kept of this one: mappings, invoices, issues.
     #[serde(default)]
     start_fresh: bool,
 }
@@ -61,7 +61,7 @@ pub(crate) struct RelinkedView {
     connection: ConnectionView,
     /// What works only in part.
     warnings: Vec<WarningView>,
-    /// Whether the mappings were dropped.
+    /// Whether what was kept of another database was dropped.
     started_fresh: bool,
 }
 
@@ -166,7 +166,7 @@ pub(crate) async fn probe_permissions(
         (status = 409, description = "`different_database` unless `start_fresh`; `already_running`; `already_connected`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 412, description = "`precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`zone_not_found`, `credentials_invalid`, `account_locked_or_inactive`, `integration_vendor_mismatch`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`autotask_unavailable`, `secret_store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`autotask_unavailable`, `secret_store_unavailable`; `unavailable` while there is more of the old database to remove than one call removes: repeat", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn relink_connection(

@@ -4,5 +4,5 @@ use runtime::{Needs, StartError};
 
 #[tokio::main]
 async fn main() -> Result<(), StartError> {
-    runtime::serve_http(Needs::http().secrets().events(), connect::routes()).await
+    runtime::serve_http(Needs::http().secrets().events().blobs(), connect::routes()).await
 }

@@ -252,6 +252,8 @@ pub enum Collection {
     OpenInvoices(PartnerId, ConnectionId),
     /// Those whose id is above the first and not above the second.
     OpenInvoicesBetween(PartnerId, ConnectionId, i64, i64),
+    /// A connection's ledgers, by invoice, also of invoices that are not here.
+    InvoiceLedgers(PartnerId, ConnectionId),
     /// A connection's PDFs that are still to be fetched, by invoice.
     PdfsDue(PartnerId, ConnectionId),
     /// A connection's customers, by Autotask's id.
@@ -352,6 +354,7 @@ impl Collection {
             | Collection::InvoiceLines(p, ..)
             | Collection::OpenInvoices(p, _)
             | Collection::OpenInvoicesBetween(p, ..)
+            | Collection::InvoiceLedgers(p, _)
             | Collection::PdfsDue(p, _)
             | Collection::Customers(p, _)
             | Collection::CustomersBetween(p, ..)

@@ -111,7 +111,7 @@ pub fn address(key: &Key) -> Address {
         Key::InvoiceLines(p, c, id, set, n) => {
             (under_connection(p, c, &format!("invoice#{id}")), format!("lines#{}#{n:010}", encode(set)))
         }
-        Key::InvoiceLedger(p, c, id) => (under_connection(p, c, &format!("invoice#{id}")), "ledger".to_owned()),
+        Key::InvoiceLedger(p, c, id) => (under_connection(p, c, "invoice-ledgers"), number(*id)),
         Key::Writeback(p, c, id) => (under_connection(p, c, &format!("invoice#{id}")), "writeback".to_owned()),
         Key::InvoicePdf(p, c, id) => (under_connection(p, c, &format!("invoice#{id}")), "pdf".to_owned()),
         Key::OpenInvoice(p, c, id) => (under_connection(p, c, "open-invoices"), number(*id)),
@@ -184,6 +184,7 @@ pub fn range(of: &Collection) -> Range {
         }
         Collection::CustomersBetween(p, c, above, to) => (under_connection(p, c, "customers"), between(*above, *to)),
         Collection::UnreadCustomers(p, c) => (under_connection(p, c, "customers-unread"), Sort::All),
+        Collection::InvoiceLedgers(p, c) => (under_connection(p, c, "invoice-ledgers"), Sort::All),
         Collection::PdfsDue(p, c) => (under_connection(p, c, "pdfs-due"), Sort::All),
         Collection::Customers(p, c) => (under_connection(p, c, "customers"), Sort::All),
         Collection::Fetches(p, c) => (under_connection(p, c, "fetches"), Sort::All),

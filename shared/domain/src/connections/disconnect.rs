@@ -10,6 +10,7 @@ use crate::autotask_session::secrets_problem;
 use crate::billing::creation::LineCreation;
 use crate::change::{Change, conflict_as};
 use crate::ids::{ConnectionId, PartnerId};
+use crate::invoices;
 use crate::issues::Issue;
 use crate::mappings::{CompanyTaken, LineTaken, Mapping};
 use crate::packages::PackageMapping;
@@ -39,7 +40,9 @@ const RUNS_LOOKED_AT: u32 = 50;
 /// else is touched there. Repeating finishes what a kill left.
 ///
 /// # Errors
-/// `already_running` while a run may still write; `precondition_failed`, `conflict`.
+/// `already_running` while a run may still write, or a fetch of invoices; `unavailable` while there is more to remove
+/// than one call removes: the connection has ended then, and repeating removes the rest; `precondition_failed`,
+/// `conflict`.
 pub async fn disconnect(
     ports: &Ports,
     scope: &Scope,
@@ -117,9 +120,10 @@ async fn refuse_while_sent(ports: &Ports, scope: &Scope, connection: &Connection
     }
 }
 
-/// Removes mappings of accounts and packages, what they hold, and the lines' ledger: ids that mean nothing elsewhere. In as many transactions
-/// as it takes.
-pub(super) async fn drop_mappings(ports: &Ports, scope: &Scope, partner: &PartnerId, id: &ConnectionId) -> Result<()> {
+/// Removes what is kept of an Autotask database: mappings of accounts and packages, what they hold, the lines' ledger,
+/// invoices, issues, tickets. Ids that mean something else, or nothing, elsewhere. In as many transactions as it takes.
+pub(super) async fn drop_theirs(ports: &Ports, scope: &Scope, partner: &PartnerId, id: &ConnectionId) -> Result<()> {
+    invoices::forget(ports, scope, partner, id).await?;
     let of = |make: fn(PartnerId, ConnectionId) -> Collection| make(partner.clone(), id.clone());
     remove_all::<LineTaken>(ports, scope, of(Collection::LinesTaken)).await?;
     remove_all::<CompanyTaken>(ports, scope, of(Collection::CompaniesTaken)).await?;
@@ -127,16 +131,16 @@ pub(super) async fn drop_mappings(ports: &Ports, scope: &Scope, partner: &Partne
     remove_all::<PackageMapping>(ports, scope, of(Collection::PackageMappings)).await?;
     remove_all::<Dismissal>(ports, scope, of(Collection::Dismissals)).await?;
     remove_all::<LineCreation>(ports, scope, of(Collection::LineCreations)).await?;
-    remove_all::<UnitLine>(ports, scope, of(Collection::UnitLines)).await
+    remove_all::<UnitLine>(ports, scope, of(Collection::UnitLines)).await?;
+    remove_all::<Issue>(ports, scope, of(Collection::Issues)).await?;
+    remove_all::<FailureTicket>(ports, scope, of(Collection::FailureTickets)).await?;
+    let report = Write::delete(Key::HealthReport(partner.clone(), id.clone()), Expect::Any);
+    Ok(ports.storage.write(scope, vec![report]).await?)
 }
 
 /// Removes what is left of a connection that has ended; the audit trail and the runs stay until they expire.
 async fn forget(ports: &Ports, scope: &Scope, partner: &PartnerId, id: &ConnectionId) -> Result<()> {
-    drop_mappings(ports, scope, partner, id).await?;
-    let issues = Collection::Issues(partner.clone(), id.clone());
-    remove_all::<Issue>(ports, scope, issues).await?;
-    let tickets = Collection::FailureTickets(partner.clone(), id.clone());
-    remove_all::<FailureTicket>(ports, scope, tickets).await?;
+    drop_theirs(ports, scope, partner, id).await?;
     let last = vec![
         Write::delete(Key::PackageMappingTurn(partner.clone(), id.clone()), Expect::Any),
         Write::delete(Key::TopologyUse(partner.clone(), id.clone()), Expect::Any),

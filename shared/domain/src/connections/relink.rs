@@ -6,6 +6,7 @@ use super::input::login;
 use super::lifecycle::reschedule;
 use super::probe::probe;
 use super::record::{Connection, ConnectionStatus, PsaGuard};
+use super::settings::SettingsRecord;
 use super::{PSA, check_version, conflict, disconnect, load_connection};
 use crate::actor::{Actor, Scope};
 use crate::autotask_session::{Login, discover, explain_zone};
@@ -15,6 +16,7 @@ use crate::issues::{self, Subject};
 use crate::ports::{Ports, SecretVersion, StorageError};
 use crate::problem::{Code, Error, Problem, Result};
 use crate::records::{Expect, Key, Versioned, Write, load};
+use crate::tickets::FailureTicketSettings;
 use crate::webhooks;
 use secrecy::SecretString;
 use serde_json::json;
@@ -29,7 +31,7 @@ pub struct NewCredentials {
     pub username: Option<String>,
     /// The API user's secret.
     pub secret: Option<SecretString>,
-    /// Take another database, and drop the mappings.
+    /// Take another database, and drop what is kept of this one: mappings, invoices, issues.
     pub start_fresh: bool,
 }
 
@@ -40,7 +42,7 @@ pub struct Relink {
     pub connection: Versioned<Connection>,
     /// What works only in part.
     pub warnings: Vec<Warning>,
-    /// Whether the mappings were dropped.
+    /// Whether what was kept of another database was dropped.
     pub started_fresh: bool,
 }
 
@@ -48,7 +50,8 @@ pub struct Relink {
 ///
 /// # Errors
 /// As when connecting, and `different_database` unless `start_fresh`; `already_running` where a run would have to
-/// be torn apart. After any of them the credentials of before are in use.
+/// be torn apart; `unavailable` while there is more of the old database to remove than one call removes: the connection
+/// has stopped then, and repeating goes on. After any other the credentials of before are in use.
 pub async fn relink(
     ports: &Ports,
     scope: &Scope,
@@ -81,7 +84,7 @@ pub async fn relink(
     // Nothing is dropped before the new credentials are safe.
     let version = put_secret(ports, partner, id, &username, &secret).await?;
     if other {
-        drop_mappings(ports, scope, actor, found).await?;
+        drop_theirs(ports, scope, actor, found).await?;
     }
     let switched = Switch { username, version, zone: &zone, findings: &findings, fresh: other };
     let connection = switched.carry_out(ports, scope, actor, partner, id).await?;
@@ -89,9 +92,9 @@ pub async fn relink(
     Ok(Relink { connection, warnings, started_fresh: other })
 }
 
-/// Another database: nothing may run while old mappings meet new credentials. So the connection stops first, the
-/// mappings go next, and only then the credentials change. Repeating after a kill goes on where it was.
-async fn drop_mappings(ports: &Ports, scope: &Scope, actor: &Actor, found: Versioned<Connection>) -> Result<()> {
+/// Another database: nothing may run while what is kept of the old one meets new credentials. So the connection stops
+/// first, all that goes next, and only then the credentials change. Repeating after a kill goes on where it was.
+async fn drop_theirs(ports: &Ports, scope: &Scope, actor: &Actor, found: Versioned<Connection>) -> Result<()> {
     let (partner, id) = (found.partner.clone(), found.id.clone());
     if found.status == ConnectionStatus::Connected {
         webhooks::remove_while_possible(ports, scope, actor, &found).await;
@@ -112,7 +115,34 @@ async fn drop_mappings(ports: &Ports, scope: &Scope, actor: &Actor, found: Versi
         disconnect::refuse_while_running(ports, scope, &stopped).await?;
     }
     webhooks::forget(ports, scope, actor, &partner, &id).await?;
-    disconnect::drop_mappings(ports, scope, &partner, &id).await
+    drop_ticket_settings(ports, scope, actor, &partner, &id).await?;
+    disconnect::drop_theirs(ports, scope, &partner, &id).await
+}
+
+/// Tickets are opened in queues, and at companies, that another database does not have: they are off until somebody
+/// chooses anew.
+async fn drop_ticket_settings(
+    ports: &Ports,
+    scope: &Scope,
+    actor: &Actor,
+    partner: &PartnerId,
+    id: &ConnectionId,
+) -> Result<()> {
+    let key = Key::Settings(partner.clone(), id.clone());
+    let Some(found) = load::<SettingsRecord>(&*ports.storage, scope, &key).await? else { return Ok(()) };
+    let (v, mut after) = (found.v, found.value);
+    let before = std::mem::take(&mut after.settings.failure_ticket);
+    if before == after.settings.failure_ticket {
+        return Ok(());
+    }
+    let told = |of: &FailureTicketSettings| json!({"failure_ticket": of});
+    let (was, is) = (told(&before), told(&after.settings.failure_ticket));
+    Change::of_connection(ports, actor, partner, id)
+        .replace(&after, v)?
+        .audit("settings.changed", "settings", was, is)?
+        .commit(scope)
+        .await
+        .map_err(|error| crate::change::conflict_as(error, conflict))
 }
 
 struct Switch<'a> {

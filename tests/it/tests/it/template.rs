@@ -511,6 +511,7 @@ fn files_are_private_encrypted_kept_and_written_by_one_function_only() {
                 assert_eq!(statement["Resource"], json!([{"Fn::Sub": "${PdfBucket.Arn}/pdf/*"}]), "{id}");
                 let may = match id {
                     "InvoicePdfWorkerRole" => json!(["s3:DeleteObject", "s3:PutObject"]),
+                    "ConnectRole" => json!(["s3:DeleteObject"]),
                     "InvoicesRole" => json!(["s3:GetObject"]),
                     other => panic!("{other} may touch files"),
                 };

@@ -35,6 +35,7 @@ pub use unread::Unread;
 pub use work::{FetchMessage, FetchRef};
 
 pub(crate) use refresh::refresh_customers;
+pub(crate) use unread::UnreadCustomer;
 
 pub(super) use customers::told as told_of_customer;
 pub(crate) use upsert::told;

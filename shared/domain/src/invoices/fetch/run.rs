@@ -206,8 +206,17 @@ impl Work<'_> {
         }
         if !over {
             self.save().await?;
+            if goes_on {
+                self.refuse_once_stopped(place).await?;
+            }
         }
         Ok(goes_on)
+    }
+
+    /// A connection that is paused, or ended, or sent to another database, ends its fetch after the page.
+    async fn refuse_once_stopped(&self, place: &Place<'_>) -> Result<()> {
+        let connection = load_connection(self.ports, self.scope, place.partner(), place.id()).await?;
+        autotask_session::refuse_unless_connected(&connection)
     }
 
     async fn save(&mut self) -> Result<()> {

@@ -15,6 +15,7 @@ mod work;
 
 pub use again::again;
 pub use judge::{RETRY_DAILY, RETRY_DAILY_AFTER, RETRY_HOURLY};
+pub(super) use read::blob_problem;
 pub use read::{LINK_LASTS, Pdf, PdfFile, PdfState, pdf_file, pdf_of};
 pub use record::{InvoicePdf, PdfFailure, PdfWork, StoredPdf};
 pub use window::{WINDOW, WINDOW_BYTES_MAX, Window};

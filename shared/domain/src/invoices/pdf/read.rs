@@ -154,7 +154,8 @@ pub async fn pdf_file(
 }
 
 /// A failure of the file store as a caller is told.
-fn blob_problem(error: BlobError) -> Error {
+/// What a caller is told of a file that cannot be had.
+pub(in crate::invoices) fn blob_problem(error: BlobError) -> Error {
     match error {
         BlobError::Missing => Error::problem(Code::PdfUnavailable, "The file is not where it was kept."),
         BlobError::OutOfScope => Error::not_found("invoice"),

@@ -7,6 +7,7 @@ mod relink;
 mod secrets;
 mod settings;
 mod setup;
+mod theirs;
 
 use domain::connections::Connection;
 use domain::ports::SecretName;

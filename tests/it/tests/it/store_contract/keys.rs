@@ -162,7 +162,6 @@ fn collection_of(key: &Key) -> Option<Collection> {
         | Key::HealthReport(..)
         | Key::TopologyUse(..)
         | Key::InvoiceNumber(..)
-        | Key::InvoiceLedger(..)
         | Key::Writeback(..)
         | Key::Payment(..)
         | Key::InvoicePdf(..)
@@ -196,6 +195,7 @@ fn collection_of(key: &Key) -> Option<Collection> {
         Key::Invoice(p, c, _) => Collection::Invoices(p, c),
         Key::InvoiceLines(p, c, id, set, _) => Collection::InvoiceLines(p, c, id, set),
         Key::OpenInvoice(p, c, _) => Collection::OpenInvoices(p, c),
+        Key::InvoiceLedger(p, c, _) => Collection::InvoiceLedgers(p, c),
         Key::PdfDue(p, c, _) => Collection::PdfsDue(p, c),
         Key::Customer(p, c, _) => Collection::Customers(p, c),
         Key::UnreadCustomer(p, c, _) => Collection::UnreadCustomers(p, c),
