@@ -231,6 +231,25 @@ impl Simulator {
         })
     }
 
+    /// Gives a database another API user, as a person in Autotask would: who logs in from now on. The one of before stays
+    /// among the resources; it is switched off there (`isActive`), or not.
+    ///
+    /// # Errors
+    /// If the database is unknown, or the user name taken.
+    pub fn set_api_user(&self, ci: u64, username: &str, secret: &str) -> Result<i64, SimulatorError> {
+        let row = json!({"firstName": "API", "lastName": "User", "userName": username, "licenseType": 7});
+        if self.database_of(username).is_some() {
+            return Err(SimulatorError("the user name is taken".to_owned()));
+        }
+        let ids = self.insert(ci, "Resources", &[row])?;
+        let id = *ids.first().ok_or_else(|| SimulatorError("the resource was not made".to_owned()))?;
+        self.with_meta(ci, |meta| {
+            (meta.username, meta.secret) = (username.to_owned(), digest(secret));
+            (meta.resource_id, meta.failed_logins) = (id, 0);
+        })?;
+        Ok(id)
+    }
+
     /// Every request since the log was cleared.
     pub fn requests(&self) -> Vec<LoggedRequest> {
         self.lock().log.clone()

@@ -92,6 +92,7 @@ pub(super) enum Reach {
 /// A failed call that is about no webhook in particular; storage's own.
 pub(super) async fn fit(around: &Around<'_>, deadline: &dyn Deadline, reach: Reach, round: u32) -> Result<Fitted> {
     let fitting = Fitting::new(around).await?;
+    fitting.follow_the_user().await?;
     let asked = fitting.desk.webhooks().await?;
     let (mut waiting, mut unsure) = (Vec::new(), Vec::new());
     for entity in WebhookEntity::ALL {
@@ -168,9 +169,43 @@ impl<'a> Fitting<'a> {
             _ => None,
         };
         let mut ours: Vec<(u32, Webhook)> = rows.into_iter().filter_map(whose).collect();
-        let known = |id| record.hooks.iter().any(|hook| hook.id == Some(id));
-        ours.sort_by_key(|(generation, row)| (!known(row.id.get()), *generation != record.generation, row.id.get()));
+        let known = |id| record.hooks.iter().find(|hook| hook.id == Some(id));
+        ours.sort_by_key(|(generation, row)| {
+            let id = row.id.get();
+            let anothers = known(id).is_some_and(|hook| record.is_anothers(&hook.entity, id, self.username()));
+            (anothers, known(id).is_none(), *generation != record.generation, id)
+        });
         Ok(ours)
+    }
+
+    fn username(&self) -> &str {
+        &self.around.connection.username
+    }
+
+    /// A connection that got another API user gets webhooks of that user's: those of before would be switched off with
+    /// the user who made them. URLs are new, as Autotask takes no URL twice; those of before are taken until theirs are
+    /// gone.
+    async fn follow_the_user(&self) -> Result<()> {
+        let anothers = |record: &Webhooks| {
+            let is = |hook: &InstalledWebhook| {
+                hook.id.is_some_and(|id| record.is_anothers(&hook.entity, id, self.username()))
+            };
+            record.is_of_one_generation() && record.hooks.iter().any(is)
+        };
+        if !anothers(&self.desk.webhooks().await?) {
+            return Ok(());
+        }
+        self.desk
+            .amend(|record| {
+                if !anothers(record) {
+                    return Ok(Vec::new());
+                }
+                let before = json!({"generation": record.generation});
+                record.generation = record.generation.saturating_add(1);
+                Ok(vec![Tell::Audit("webhooks.follow_user", before, json!({"generation": record.generation}))])
+            })
+            .await?;
+        Ok(())
     }
 
     /// One webhook of a kind, as it should be. Answers whether Autotask calls it.
@@ -182,12 +217,21 @@ impl<'a> Fitting<'a> {
             self.delete(&api, entity, &surplus).await?;
         }
         self.notice(entity, record.hook(entity), kept.as_ref().map(|(_, row)| row)).await?;
+        let mut replaced = None;
         let (row, touched) = match kept {
+            Some((_, old)) if record.is_anothers(entity, old.id.get(), self.username()) => {
+                let row = self.create(&api, entity, &record).await?;
+                replaced = Some(old);
+                (row, true)
+            }
             Some((generation, row)) => self.update(&api, entity, &record, generation, row).await?,
             None => (self.create(&api, entity, &record).await?, true),
         };
         let (added, skipped) = self.give_fields(&api, entity, row.id).await?;
         self.exclude(&api, &row).await?;
+        if let Some(old) = replaced {
+            self.delete(&api, entity, &old).await?;
+        }
         let ready = row.is_ready == Some(true) && row.is_active == Some(true);
         let row = match touched || added || !ready {
             true => api.get(row.id).await?.ok_or(Stop::Unsure)?,
@@ -251,10 +295,13 @@ impl<'a> Fitting<'a> {
         let id = match api.create(&NewWebhook::new(name(&self.vendor, entity), url, off, key)).await {
             Ok(id) => id,
             // It may be there all the same.
-            Err(error) if error.may_have_been_applied() => match self.ours(api, record).await?.into_iter().next() {
-                Some((_, row)) => row.id,
-                None => return Err(error.into()),
-            },
+            Err(error) if error.may_have_been_applied() => {
+                let ours = self.ours(api, record).await?;
+                match ours.into_iter().find(|(made, _)| *made == generation) {
+                    Some((_, row)) => row.id,
+                    None => return Err(error.into()),
+                }
+            }
             Err(error) => return Err(error.into()),
         };
         let row = api.get(id).await?.ok_or(Stop::Unsure)?;
@@ -307,6 +354,7 @@ impl<'a> Fitting<'a> {
     async fn remember(&self, entity: &WebhookEntity, row: &Webhook, generation: u32, keyed: bool) -> Result<()> {
         let now = self.now();
         let guid = row.webhook_guid.as_deref().map(str::to_ascii_lowercase);
+        let made_by = self.username().to_owned();
         self.desk
             .amend(|record| {
                 let before = record.hook_mut(entity).guid.clone().filter(|before| Some(before) != guid.as_ref());
@@ -314,6 +362,7 @@ impl<'a> Fitting<'a> {
                     let hook = record.hook_mut(entity);
                     (hook.complete_to, hook.look_from) = (None, None);
                     record.bury_guid(entity, &before, now);
+                    record.ask_poll(now);
                 }
                 let hook = record.hook_mut(entity);
                 hook.id = Some(row.id.get());
@@ -323,6 +372,7 @@ impl<'a> Fitting<'a> {
                 if keyed {
                     hook.keyed_at = Some(now);
                 }
+                hook.made_by = Some(made_by.clone());
                 if let Some(owner) = row.owner_resource_id {
                     record.api_resource = Some(owner);
                 }

@@ -76,6 +76,9 @@ pub struct InstalledWebhook {
     /// When Autotask was last given its key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keyed_at: Option<Timestamp>,
+    /// The API user who made it: Autotask switches it off when that user goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_by: Option<String>,
 }
 
 /// A webhook that is gone, whose deliveries are still kept.
@@ -189,7 +192,7 @@ impl Webhooks {
     pub(super) fn bury(&mut self, entity: &WebhookEntity, now: Timestamp) {
         let hook = self.hook_mut(entity);
         let guid = hook.guid.take();
-        (hook.id, hook.keyed_at, hook.ready) = (None, None, false);
+        (hook.id, hook.keyed_at, hook.made_by, hook.ready) = (None, None, None, false);
         (hook.complete_to, hook.look_from) = (None, None);
         if let Some(guid) = guid {
             self.bury_guid(entity, &guid, now);
@@ -213,6 +216,12 @@ impl Webhooks {
             (None, None) => return,
         };
         self.poll = Some(Poll { since, asked_at: now, step: PollStep::Companies(0) });
+    }
+
+    /// Whether a webhook was made by an API user whom the connection no longer uses.
+    pub(super) fn is_anothers(&self, entity: &WebhookEntity, id: i64, username: &str) -> bool {
+        let known = self.hook(entity).filter(|hook| hook.id == Some(id));
+        known.and_then(|hook| hook.made_by.as_deref()).is_some_and(|by| by != username)
     }
 
     /// Whether every webhook has the present generation of the key.
@@ -251,6 +260,7 @@ impl InstalledWebhook {
             problem: None,
             skipped: Vec::new(),
             keyed_at: None,
+            made_by: None,
         }
     }
 }

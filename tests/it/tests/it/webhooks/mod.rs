@@ -110,6 +110,7 @@ async fn installed(world: &World) {
         problem: None,
         skipped: Vec::new(),
         keyed_at: None,
+        made_by: None,
     };
     world
         .put(&Webhooks {

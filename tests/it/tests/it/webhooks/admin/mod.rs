@@ -3,6 +3,7 @@
 mod heal;
 mod install;
 mod orphans;
+mod relink;
 mod replay;
 mod report;
 mod rotate;

@@ -1,0 +1,86 @@
+//! A connection that gets another API user: its webhooks become that user's, as Autotask switches a webhook off with the
+//! user who made it.
+
+use super::*;
+
+const USER: &str = "second@msp.example";
+const OTHER_SECRET: &str = "second-secret";
+
+/// Another API user of the same database, with the connection relinked to it. Answers the resource of before and of now.
+async fn relinked(world: &World) -> (i64, i64) {
+    let before = only(world, "CompanyWebhooks")["ownerResourceID"].as_i64().unwrap();
+    let now = world.sim.set_api_user(world.ci, USER, OTHER_SECRET).unwrap();
+    let login = json!({"username": USER, "secret": OTHER_SECRET});
+    world.api(Role::PartnerAdmin).post("C/relink", login).await.assert_status(200);
+    world.sim.clear_requests();
+    (before, now)
+}
+
+#[tokio::test]
+async fn webhooks_follow_to_another_api_user_and_outlive_the_one_before() {
+    let world = world().await;
+    let (before, now) = relinked(&world).await;
+    heal(&world).await;
+    for kind in ["CompanyWebhooks", "ContactWebhooks"] {
+        let row = only(&world, kind);
+        assert_eq!((&row["ownerResourceID"], &row["isActive"]), (&json!(now), &json!(true)), "{kind}");
+        assert_eq!(row["webhookUrl"], json!(url(&world, &hook(&world, 2))));
+    }
+    let excluded = rows(&world, "CompanyWebhookExcludedResources");
+    assert_eq!(excluded.iter().map(|row| row["resourceID"].clone()).collect::<Vec<_>>(), [json!(now)]);
+    world.sim.patch(world.ci, "Resources", before, &json!({"isActive": false})).unwrap();
+    assert_eq!(only(&world, "CompanyWebhooks")["isActive"], true, "it is another's");
+    let guid = guid(&world, "companies").await;
+    assert_eq!((call(&world, 2, 2, &callout(&guid, "Account", 0, 1)).await, issues(&world).await), (200, vec![]));
+    assert_eq!(audited(&world, "webhooks.follow_user").await, 1);
+    let written = world.writes().len();
+    heal(&world).await;
+    assert_eq!(world.writes().len(), written, "once");
+}
+
+#[tokio::test]
+async fn what_changes_between_two_users_is_read_and_callouts_of_the_old_webhook_are_taken() {
+    let world = world().await;
+    let company = world.company("Northwind");
+    let old = guid(&world, "companies").await;
+    world.drain().await;
+    relinked(&world).await;
+    assert_eq!(call(&world, 1, 1, &callout(&old, "Account", company, 900)).await, 200);
+    heal(&world).await;
+    assert_eq!(call(&world, 1, 1, &callout(&old, "Account", company, 901)).await, 200, "a retry that comes late");
+    world.drain().await;
+    let polled = world.sim.requests().iter().any(|request| request.path.ends_with("/Companies/query"));
+    assert!(polled, "what changed while neither called is read");
+    assert_eq!(deliveries(&world, &old).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_worker_killed_at_any_request_on_the_way_leaves_one_set_of_the_new_users() {
+    for request in (1..=37).step_by(4) {
+        let world = world().await;
+        let (_, now) = relinked(&world).await;
+        world.kill.arm(request, KillScope::Function("webhook-admin".to_owned()));
+        heal(&world).await;
+        disarm(&world);
+        heal(&world).await;
+        for kind in ["CompanyWebhooks", "ContactWebhooks"] {
+            assert_eq!(only(&world, kind)["ownerResourceID"], json!(now), "{kind}, killed at {request}");
+        }
+        assert!(record(&world).await.is_of_one_generation(), "killed at {request}");
+        assert_eq!(record(&world).await.hooks.iter().filter(|hook| hook.active && hook.ready).count(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_may_make_no_webhooks_leaves_those_of_before_and_says_so() {
+    let world = world().await;
+    let (before, _) = relinked(&world).await;
+    world.sim.set_webhooks_max(world.ci, Some(0)).unwrap();
+    heal(&world).await;
+    assert_eq!(only(&world, "CompanyWebhooks")["ownerResourceID"], json!(before));
+    assert!(issues(&world).await.contains(&("webhook/companies".to_owned(), "webhook_limit_reached".to_owned())));
+    world.sim.set_webhooks_max(world.ci, None).unwrap();
+    heal(&world).await;
+    assert_ne!(only(&world, "CompanyWebhooks")["ownerResourceID"], json!(before));
+    assert_eq!(issues(&world).await, []);
+}
