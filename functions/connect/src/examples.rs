@@ -65,7 +65,7 @@ pub(crate) fn settings() -> Value {
         "invoice_reference": "invoice_number",
         "payment_writeback": true,
         "failure_ticket": {"enabled": false, "queue": null, "priority": null, "source": null, "company_id": 0, "per": "run"},
-        "notifications": {"emails": [], "events": ["run_failed", "held", "disconnected", "webhook_disabled", "renewal"]},
+        "notifications": {"emails": [], "events": ["run_failed", "fetch_failed", "held", "disconnected", "webhook_disabled", "renewal"]},
     })
 }
 

@@ -44,7 +44,7 @@ pub fn routes() -> OpenApiRouter<App> {
 #[must_use]
 pub fn hears(detail_type: &str, detail: &Value) -> bool {
     let code = detail["data"]["code"].as_str();
-    let is_heard_issue = || notify::HEARS_ISSUES.iter().any(|known| Some(known.as_str()) == code);
+    let is_heard_issue = || notify::HEARS_ISSUES.iter().any(|(known, _)| Some(known.as_str()) == code);
     notify::HEARS.contains(&detail_type) || (detail_type == notify::ISSUE_OPENED && is_heard_issue())
 }
 

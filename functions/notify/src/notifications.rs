@@ -19,9 +19,9 @@ pub(crate) struct NotificationsBody {
     /// At most 20 addresses. Where there are none, mails go to the connection's `email`.
     #[schema(example = json!(["billing@msp.example"]))]
     emails: Option<Vec<String>>,
-    /// `run_finished`, `run_failed`, `held`, `disconnected`, `permissions_lost`, `webhook_disabled`, `renewal`,
-    /// `account_unmapped`, `payment_failed`, `digest`; absent: `run_failed`, `held`, `disconnected`,
-    /// `webhook_disabled`, `renewal`.
+    /// `run_finished`, `run_failed`, `fetch_failed`, `held`, `disconnected`, `permissions_lost`, `webhook_disabled`,
+    /// `renewal`, `account_unmapped`, `payment_failed`, `digest`; absent: `run_failed`, `fetch_failed`, `held`,
+    /// `disconnected`, `webhook_disabled`, `renewal`.
     #[schema(example = json!(["run_finished", "run_failed", "held"]))]
     events: Option<Vec<String>>,
 }

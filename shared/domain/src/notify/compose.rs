@@ -124,14 +124,15 @@ async fn section(
 fn headline(kind: EventKind) -> &'static str {
     match kind {
         EventKind::RunFinished => "a run ended",
-        EventKind::RunFailed => "a run failed",
+        EventKind::RunFailed => "a run failed or did not happen",
+        EventKind::FetchFailed => "invoices could not be fetched",
         EventKind::Held => "lines wait for you",
         EventKind::Disconnected => "the connection to Autotask does not work",
         EventKind::PermissionsLost => "the API user lacks a right",
         EventKind::WebhookDisabled => "a webhook was switched off",
         EventKind::Renewal => "a contract ends or was renewed",
         EventKind::AccountUnmapped => "accounts without a company",
-        EventKind::PaymentFailed => "a paid date is not in Autotask",
+        EventKind::PaymentFailed => "payments and paid dates in Autotask differ",
         EventKind::Digest => "new issues",
     }
 }

@@ -27,9 +27,17 @@ pub const HEARS: &[&str] = &[
     "payment.writeback_failed",
     "webhook.disabled",
 ];
-/// Of `issue.opened` only these codes are: what people must do something about in Autotask, and no run tells.
-pub const HEARS_ISSUES: &[Code] =
-    &[Code::PermissionMissing, Code::ContractEnding, Code::ContractEnded, Code::ContractRenewed];
+/// Of `issue.opened` only these codes are, each as this kind: what people must do something about, and what failed, as
+/// far as no event of its own tells it. A failure that goes on opens no issue again, so it is told once.
+pub const HEARS_ISSUES: &[(Code, EventKind)] = &[
+    (Code::PermissionMissing, EventKind::PermissionsLost),
+    (Code::ContractEnding, EventKind::Renewal),
+    (Code::ContractEnded, EventKind::Renewal),
+    (Code::ContractRenewed, EventKind::Renewal),
+    (Code::FetchFailed, EventKind::FetchFailed),
+    (Code::RunMissed, EventKind::RunFailed),
+    (Code::PaymentConflict, EventKind::PaymentFailed),
+];
 /// The kind of event that an issue opens with.
 pub const ISSUE_OPENED: &str = "issue.opened";
 /// How often a state is written anew over somebody else's change. A first of the month has a handful of events of one
@@ -165,9 +173,9 @@ fn notice_of(detail_type: &str, event: &Envelope, connection: &Connection) -> Op
             Some(notice(EventKind::PaymentFailed, &words))
         }
         ISSUE_OPENED => {
-            let code = HEARS_ISSUES.iter().find(|code| code.as_str() == text("code"))?;
-            let kind = if *code == Code::PermissionMissing { EventKind::PermissionsLost } else { EventKind::Renewal };
-            Some(notice(kind, &format!("{} {} {}", text("subject"), code.title(), text("detail"))))
+            let (code, kind) = HEARS_ISSUES.iter().find(|(code, _)| code.as_str() == text("code"))?;
+            let words = format!("{}: {} {} {}", text("subject"), code.title(), text("detail"), code.action());
+            Some(notice(*kind, &words))
         }
         run if run.starts_with("billing.run_") => run_notice(run, event),
         _ => None,

@@ -21,8 +21,10 @@ pub const RECIPIENTS_MAX: usize = 20;
 pub enum EventKind {
     /// A run ended well: its summary and its lines.
     RunFinished,
-    /// A run failed, or some of its lines did.
+    /// A run failed, or some of its lines did, or one that was due did not happen.
     RunFailed,
+    /// Invoices could not be fetched.
+    FetchFailed,
     /// Lines or a whole run wait for a person.
     Held,
     /// Autotask refuses the credentials, or the connection was ended; then every 3 days.
@@ -35,7 +37,7 @@ pub enum EventKind {
     Renewal,
     /// Accounts that no company is mapped to have come. Daily.
     AccountUnmapped,
-    /// A paid date cannot be written into Autotask.
+    /// A paid date cannot be written into Autotask, or does not go together with the payments here.
     PaymentFailed,
     /// Issues that opened since the day before. Daily.
     Digest,
@@ -46,6 +48,7 @@ impl EventKind {
     pub const ALL: &'static [EventKind] = &[
         Self::RunFinished,
         Self::RunFailed,
+        Self::FetchFailed,
         Self::Held,
         Self::Disconnected,
         Self::PermissionsLost,
@@ -58,7 +61,7 @@ impl EventKind {
 
     /// What people are told of who set nothing else.
     pub const DEFAULT: &'static [EventKind] =
-        &[Self::RunFailed, Self::Held, Self::Disconnected, Self::WebhookDisabled, Self::Renewal];
+        &[Self::RunFailed, Self::FetchFailed, Self::Held, Self::Disconnected, Self::WebhookDisabled, Self::Renewal];
 
     /// The kind's text.
     #[must_use]
@@ -66,6 +69,7 @@ impl EventKind {
         match self {
             Self::RunFinished => "run_finished",
             Self::RunFailed => "run_failed",
+            Self::FetchFailed => "fetch_failed",
             Self::Held => "held",
             Self::Disconnected => "disconnected",
             Self::PermissionsLost => "permissions_lost",
@@ -84,6 +88,7 @@ impl EventKind {
         match self {
             Self::RunFinished
             | Self::RunFailed
+            | Self::FetchFailed
             | Self::Held
             | Self::Disconnected
             | Self::WebhookDisabled

@@ -577,7 +577,7 @@ fn the_rule_for_our_own_events_lets_through_what_is_heard_and_nothing_else() {
     let template = template();
     let pattern = &resources(&template, "AWS::Events::Rule")["OwnEventsRule"]["EventPattern"];
     assert_eq!(pattern["source"], json!([store::bus::SOURCE]));
-    let issues: Vec<_> = domain::notify::HEARS_ISSUES.iter().map(|code| code.as_str()).collect();
+    let issues: Vec<_> = domain::notify::HEARS_ISSUES.iter().map(|(code, _)| code.as_str()).collect();
     let heard = json!([
         {"detail-type": domain::notify::HEARS},
         {"detail-type": [domain::notify::ISSUE_OPENED], "detail": {"data": {"code": issues}}},

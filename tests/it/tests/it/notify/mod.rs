@@ -1,6 +1,7 @@
 //! Telling people by mail, through the handlers: what the bundle publishes goes over the bus to `notify-events`.
 
 mod failing;
+mod failures;
 mod mails;
 mod reminders;
 mod routes;

@@ -13,7 +13,10 @@ async fn notifications_have_defaults_and_a_version_and_are_shown_in_the_settings
     let viewer = world.api(Role::PartnerViewer);
     let reply = viewer.get("C/notifications").await;
     assert_eq!(reply.headers["etag"], "\"0\"");
-    assert_eq!(reply.json["events"], json!(["run_failed", "held", "disconnected", "webhook_disabled", "renewal"]));
+    assert_eq!(
+        reply.json["events"],
+        json!(["run_failed", "fetch_failed", "held", "disconnected", "webhook_disabled", "renewal"])
+    );
     let admin = world.api(Role::PartnerAdmin);
     let body = json!({"emails": [VALID, "ONE@msp.example"], "events": ["held"]});
     let saved = admin.clone().header("if-match", "\"0\"").put("C/notifications", body.clone()).await;
