@@ -37,6 +37,7 @@ pub const HEARS_ISSUES: &[(Code, EventKind)] = &[
     (Code::FetchFailed, EventKind::FetchFailed),
     (Code::RunMissed, EventKind::RunFailed),
     (Code::PaymentConflict, EventKind::PaymentFailed),
+    (Code::PaymentNameReused, EventKind::PaymentFailed),
 ];
 /// The kind of event that an issue opens with.
 pub const ISSUE_OPENED: &str = "issue.opened";

@@ -63,6 +63,7 @@ pub fn status(code: Code) -> StatusCode {
         | C::PaymentConflict
         | C::PaymentWritebackFailed
         | C::PaymentDeleted
+        | C::PaymentNameReused
         | C::LedgerFull
         | C::MailOff
         | C::FailureTicketRefused

@@ -10,6 +10,7 @@ mod due;
 mod fail;
 mod read;
 mod record;
+mod retold;
 mod send;
 mod tell;
 mod wanted;

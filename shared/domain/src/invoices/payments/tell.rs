@@ -3,6 +3,7 @@
 
 use super::books::{Books, Nudge, With};
 use super::read::{Standing, standing_of};
+use super::retold::{self, Content, Name};
 use crate::actor::{Actor, Scope};
 use crate::calendar::day_of;
 use crate::change::Change;
@@ -281,7 +282,11 @@ impl<'a> Desk<'a> {
             paid_at: input.paid_at,
         };
         if let Some(found) = &known {
-            if found.told.as_ref().is_some_and(|before| *before != told) {
+            if let Some(before) = found.told.as_ref().filter(|before| **before != told) {
+                if unknown == Unknown::Keep {
+                    let contents = (content(before), content(&told));
+                    self.retold(&before.connection, Name::Payment(&input.id), contents).await?;
+                }
                 return Err(another("payment", &input.id));
             }
             if found.deleted_at.is_some() {
@@ -388,7 +393,22 @@ impl<'a> Desk<'a> {
                 && input.at.is_none_or(|at| at == found.at)
                 && found.currency == input.currency;
             return match (found.stands(), same || found.amount.is_zero()) {
-                (_, false) => Err(another("credit", &input.id)),
+                (_, false) => {
+                    // An event that names no time has its own: another one of the same credit tells nothing new.
+                    let differs = found.amount != input.amount || found.currency != input.currency;
+                    if unknown == Unknown::Keep && differs {
+                        let first = Content {
+                            invoice: of.1,
+                            amount: found.amount,
+                            currency: found.currency.as_deref(),
+                            at: found.at,
+                        };
+                        let at = input.at.unwrap_or_else(|| self.ports.clock.now());
+                        let second = Content { amount: input.amount, currency: input.currency.as_deref(), at, ..first };
+                        self.retold(of.0, Name::Credit(&input.id), (first, second)).await?;
+                    }
+                    Err(another("credit", &input.id))
+                }
                 (false, true) => Err(deleted("credit", &input.id)),
                 (true, true) => Ok((Outcome::Repeated, Nudge::none())),
             };
@@ -449,6 +469,16 @@ impl<'a> Desk<'a> {
         Ok((Outcome::Deleted, self.commit(books, ledger, deed).await?))
     }
 
+    /// Nobody can be told that a name was used for something else but by an issue.
+    async fn retold(
+        &self,
+        connection: &ConnectionId,
+        name: Name<'_>,
+        contents: (Content<'_>, Content<'_>),
+    ) -> Result<()> {
+        retold::open(self.ports, self.scope, self.actor, (self.partner, connection), name, contents).await
+    }
+
     /// Writes a changed ledger with everything that follows of it.
     async fn commit(&self, books: Books, mut ledger: Ledger, deed: Deed) -> Result<Nudge> {
         // Somebody's word against a date of ours holds as long as the payments stand that it was written for.
@@ -471,6 +501,10 @@ impl<'a> Desk<'a> {
             before,
             after,
         )?;
+        if let Some(name) = deed.ends() {
+            let of = (self.partner, &connection, invoice);
+            change = retold::resolve(change, self.ports, self.scope, of, name).await?;
+        }
         if let Some(pointer) = deed.pointer {
             change = change.write(pointer);
         }
@@ -482,6 +516,15 @@ impl<'a> Desk<'a> {
 }
 
 impl Deed {
+    /// What no longer counts after it.
+    fn ends(&self) -> Option<Name<'_>> {
+        match self.action {
+            "payment.deleted" => Some(Name::Payment(&self.id)),
+            "credit.deleted" => Some(Name::Credit(&self.id)),
+            _ => None,
+        }
+    }
+
     fn credit(action: &'static str, id: &PaymentId, amount: Decimal) -> Self {
         Self { action, name: "credit_id", id: id.clone(), amount, pointer: None }
     }
@@ -505,6 +548,11 @@ impl Payment {
 
 fn outcome_of(payment: &Payment) -> Outcome {
     if payment.deleted_at.is_some() { Outcome::Deleted } else { Outcome::Recorded }
+}
+
+fn content(told: &ToldPayment) -> Content<'_> {
+    let ToldPayment { invoice, amount, currency, paid_at, .. } = told;
+    Content { invoice: *invoice, amount: *amount, currency: currency.as_deref(), at: *paid_at }
 }
 
 /// The invoice's currency is the only one that its entries may have.

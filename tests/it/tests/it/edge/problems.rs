@@ -44,6 +44,7 @@ const STATUSES: &[(u16, &[&str])] = &[
             "payment_conflict",
             "payment_writeback_failed",
             "payment_deleted",
+            "payment_name_reused",
             "ledger_full",
             "mail_off",
             "failure_ticket_refused",

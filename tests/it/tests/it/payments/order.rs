@@ -119,3 +119,65 @@ async fn events_that_can_never_be_right_are_dropped_and_one_of_an_unknown_connec
     assert!(told(&world).is_empty());
     assert_eq!(shown(&world, invoice).await["invoice"]["paid"], "0");
 }
+
+#[tokio::test]
+async fn a_payment_that_events_tell_twice_with_other_content_is_an_issue_until_the_first_is_taken_out() {
+    let world = testkit::world().await;
+    let (invoice, other) = (world.synced_invoice("150.00").await, world.synced_invoice("90.00").await);
+    let tell = async |id: &str, invoice: i64, amount: &str| {
+        let mut detail = event(&world, payment(&world, invoice, "pay-1", amount, PAID_AT));
+        detail["id"] = json!(id);
+        world.event("payment.succeeded", detail).await;
+    };
+    tell("e1", invoice, "100.00").await;
+    tell("e1", invoice, "100.00").await;
+    assert_eq!(issues(&world).await, BTreeSet::new());
+    tell("e2", invoice, "140.00").await;
+    tell("e2", invoice, "140.00").await;
+    tell("e3", other, "90.00").await;
+    // The bus may deliver the first one late: it closes nothing.
+    tell("e1", invoice, "100.00").await;
+
+    let subject = format!("invoice/{invoice}/payments/pay-1");
+    assert_eq!(issues(&world).await, issue("payment_name_reused", subject.clone()));
+    let read = world.api(Role::PartnerViewer).get(&format!("C/issues?subject=invoice/{invoice}")).await.expect(200);
+    let found = &read["items"][0];
+    assert_eq!((found["count"].as_u64(), &found["fix"]["path"]), (Some(2), &json!("/v1/payments/pay-1")), "{found}");
+    assert_eq!(
+        (&found["data"]["first"]["amount"], &found["data"]["second"]["invoice"]),
+        (&json!("100.00"), &json!(other))
+    );
+    assert_eq!(world.published("issue.opened").len(), 1);
+    assert_eq!(shown(&world, invoice).await["invoice"]["paid"], "100.00", "the first counts");
+    assert_eq!(shown(&world, other).await["invoice"]["paid"], "0");
+
+    world.event("payment.refunded", event(&world, json!({"payment_id": "pay-1", "refunded": "10"}))).await;
+    assert_eq!(issues(&world).await, issue("payment_name_reused", subject), "some of it still counts");
+    world.event("payment.deleted", event(&world, json!({"payment_id": "pay-1"}))).await;
+    assert_eq!(issues(&world).await, BTreeSet::new());
+}
+
+#[tokio::test]
+async fn a_credit_that_events_tell_twice_is_an_issue_only_with_another_amount_and_a_caller_is_told_by_the_answer() {
+    let world = testkit::world().await;
+    let invoice = world.synced_invoice("150.00").await;
+    let tell = async |id: &str, at: &str, amount: &str| {
+        let data = json!({"autotask_invoice_id": invoice, "credit_id": "k-1", "amount": amount});
+        let mut detail = event(&world, data);
+        (detail["id"], detail["occurred_at"]) = (json!(id), json!(at));
+        world.event("credit.recorded", detail).await;
+    };
+    tell("e1", "2026-11-20T10:00:00Z", "20.00").await;
+    tell("e2", "2026-11-20T10:05:00Z", "20.00").await;
+    assert_eq!(issues(&world).await, BTreeSet::new(), "the same credit, told by another event");
+    tell("e3", "2026-11-20T10:10:00Z", "25.00").await;
+    assert_eq!(issues(&world).await, issue("payment_name_reused", format!("invoice/{invoice}/credits/k-1")));
+    assert_eq!(amount(&shown(&world, invoice).await["invoice"]["outstanding"]), Decimal::from(130));
+    let data = json!({"autotask_invoice_id": invoice, "credit_id": "k-1"});
+    world.event("credit.deleted", event(&world, data)).await;
+    assert_eq!(issues(&world).await, BTreeSet::new());
+
+    pay(&world, invoice, "pay-1", "30.00").await.assert_status(201);
+    pay(&world, invoice, "pay-1", "31.00").await.assert_problem(422, "idempotency_mismatch");
+    assert_eq!(issues(&world).await, BTreeSet::new());
+}
