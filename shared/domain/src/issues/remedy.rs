@@ -48,6 +48,8 @@ pub enum Remedy {
     Fetch,
     /// A run is run once more as a whole.
     Again(RunId),
+    /// An auto-map run or an import is started once more.
+    Mapper(RunId),
     /// The seat sync is run now.
     SeatSync,
     /// A person must choose: one of these calls. A part of a path in braces is theirs to say, too.
@@ -63,6 +65,11 @@ pub fn remedy(issue: &Issue) -> Remedy {
     let parts: Vec<&str> = issue.subject.split('/').collect();
     match parts.as_slice() {
         ["connection" | "mappings"] => connection(issue.code),
+        ["mappings", "auto_map" | "csv_import"] => match (issue.code, run) {
+            (Code::RunFailed, Some(run)) => Remedy::Mapper(run),
+            // What was refused would be refused again: the file is to be corrected first.
+            _ => Remedy::Choose(vec![call(issue, "POST", "mappings/import", Value::Null)]),
+        },
         ["seat_sync" | "package_changes"] => whole_run(issue.code, run),
         ["invoices"] => Remedy::Fetch,
         ["schedule", "seat_sync"] => Remedy::SeatSync,
@@ -196,7 +203,7 @@ impl Remedy {
             Remedy::Failed(run) => post(&format!("runs/{run}/retry-failed")),
             Remedy::Fetch => post("sync/fetch-new"),
             Remedy::SeatSync => Some(call(issue, "POST", "runs", json!({"kind": "seat_sync", "mode": "apply"}))),
-            Remedy::Pdf(_) | Remedy::WriteBack(_) | Remedy::Account { .. } | Remedy::Again(_) => {
+            Remedy::Pdf(_) | Remedy::WriteBack(_) | Remedy::Account { .. } | Remedy::Again(_) | Remedy::Mapper(_) => {
                 post(&format!("issues/{}/retry", issue.name()))
             }
             Remedy::Choose(calls) => calls.first().cloned(),
@@ -235,6 +242,9 @@ mod tests {
             ("package_changes", Code::RunFailed, "Again(r1)"),
             ("undo", Code::RunFailed, "Nothing"),
             ("invoices", Code::FetchFailed, "Fetch"),
+            ("mappings/auto_map", Code::RunFailed, "Mapper(r1)"),
+            ("mappings/csv_import", Code::RunFailed, "Mapper(r1)"),
+            ("mappings/csv_import", Code::RunPartial, "POST mappings/import"),
             ("schedule/seat_sync", Code::RunMissed, "SeatSync"),
             ("account/a1/p", Code::RejectedByAutotask, "Account { run: r1, account: a1 }"),
             ("account/a1/p", Code::UsageMissing, "Account { run: r1, account: a1 }"),

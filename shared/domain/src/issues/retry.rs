@@ -234,6 +234,10 @@ impl Press<'_> {
                 let of = (partner, connection, run);
                 Ok(started(runs::run_again(ports, scope, actor, of, actor.reason.clone()).await?))
             }
+            Step::One(Remedy::Mapper(run)) => {
+                let context = Context { ports, scope, actor, partner, connection };
+                Ok(started(mappings::run_again(context, run).await?))
+            }
             Step::One(Remedy::SeatSync) => {
                 Ok(started(self.start(StartRun::seat_sync(RunMode::Apply, Trigger::Retry)).await?))
             }

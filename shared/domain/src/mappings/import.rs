@@ -19,14 +19,17 @@ use crate::ids::{AccountId, PackageId};
 use crate::ports::{Deadline, Read};
 use crate::problem::{Code, Error, Result};
 use crate::records::{Collection, Key, load, load_all};
-use crate::runs::{Run, RunKind};
+use crate::runs::{Run, RunKind, Trigger};
 use crate::vendor::{Account, Package};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most refused rows that a run's outcome names; the others are counted.
 const ERRORS_LISTED_MAX: usize = 300;
+/// In the outcome of an import that repeats another one: what was mapped otherwise after this time is left alone.
+const SINCE: &str = "since";
 
 /// What an import comes to for one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +54,8 @@ pub enum ImportOutcome {
     Excluded,
     /// It is so already.
     Unchanged,
-    /// Unmapped, suggested or broken in the file: nothing is done.
+    /// Unmapped, suggested or broken in the file, or changed since by somebody where the import is a repeated one:
+    /// nothing is done.
     Skipped,
     /// It is refused, all rows of the account together.
     Refused,
@@ -112,6 +116,16 @@ pub async fn start_import(context: Context<'_>, text: &str) -> Result<Run> {
     start(context, run, writes).await
 }
 
+/// Starts an import once more: with its file, and with the time since when others' changes are left alone.
+pub(super) async fn import_again(context: Context<'_>, of: Run) -> Result<Run> {
+    let text = import_file::stored(context, &of).await?;
+    let since = of.outcome.get(SINCE).cloned().unwrap_or_else(|| json!(of.created_at));
+    let asked = json!({"parts": import_file::parts(&text), SINCE: since});
+    let run = Run { trigger: Trigger::Retry, retry_of: Some(of.id), ..queued(context, RunKind::CsvImport, asked) };
+    let writes = import_file::writes(&run, &text)?;
+    start(context, run, writes).await
+}
+
 pub(super) async fn work(context: Context<'_>, run: &mut Run, deadline: &dyn Deadline) -> Result<Worked> {
     let groups = parse(&import_file::stored(context, run).await?)?;
     let theirs = Theirs::open(context).await?;
@@ -119,13 +133,14 @@ pub(super) async fn work(context: Context<'_>, run: &mut Run, deadline: &dyn Dea
     run.autotask_calls = run.autotask_calls.saturating_add(theirs.calls());
     theirs.close().await;
     let mut report = Report::carried(&run.outcome);
+    let since = run.outcome.get(SINCE).and_then(|at| at.as_str()?.parse::<Timestamp>().ok());
     for Planned { group, next } in plan? {
         if deadline.remaining() < TIME_MIN {
             run.outcome = report.outcome(&run.outcome);
             return Ok(Worked::HandOn);
         }
         let done = match next {
-            Next::Put(mapping) => carry_out(context, &mapping).await?,
+            Next::Put(mapping) => carry_out(context, &mapping, since).await?,
             Next::Skip => Ok(ImportOutcome::Skipped),
             Next::Refuse(error) => Err(error),
         };
@@ -134,10 +149,19 @@ pub(super) async fn work(context: Context<'_>, run: &mut Run, deadline: &dyn Dea
     Ok(Worked::Done(report.outcome(&run.outcome)))
 }
 
-/// Writes one account's mapping, all of it or nothing.
-async fn carry_out(context: Context<'_>, mapping: &Mapping) -> Result<Result<ImportOutcome, RowError>> {
-    if context.mapping(&mapping.account).await?.is_some_and(|p| same(&p, mapping)) {
-        return Ok(Ok(ImportOutcome::Unchanged));
+/// Writes one account's mapping, all of it or nothing. What was changed after `since` stays as it is.
+async fn carry_out(
+    context: Context<'_>,
+    mapping: &Mapping,
+    since: Option<Timestamp>,
+) -> Result<Result<ImportOutcome, RowError>> {
+    if let Some(present) = context.mapping(&mapping.account).await? {
+        if same(&present, mapping) {
+            return Ok(Ok(ImportOutcome::Unchanged));
+        }
+        if since.is_some_and(|since| present.updated_at > since) {
+            return Ok(Ok(ImportOutcome::Skipped));
+        }
     }
     let is_excluded = mapping.status == MappingStatus::Excluded;
     let words = if is_excluded { super::save::EXCLUDED } else { CONFIRMED };
@@ -339,7 +363,7 @@ impl Report {
     }
 
     fn outcome(self, asked: &Value) -> Value {
-        json!({
+        let mut outcome = json!({
             "parts": asked.get("parts"),
             "saved": self.saved,
             "excluded": self.excluded,
@@ -347,6 +371,10 @@ impl Report {
             "skipped": self.skipped,
             "refused": self.refused,
             "errors": self.listed,
-        })
+        });
+        if let Some(since) = asked.get(SINCE) {
+            outcome[SINCE] = since.clone();
+        }
+        outcome
     }
 }

@@ -1,5 +1,6 @@
 //! Which Autotask company, contract and lines belong to which account.
 
+mod again;
 mod automap;
 pub(crate) mod broken;
 mod browse;
@@ -27,10 +28,12 @@ mod shown;
 mod standing;
 mod target;
 mod theirs;
+pub(crate) mod told;
 pub mod topology;
 mod wanted;
 mod watch;
 
+pub use again::run_again;
 pub use automap::{first_automap, start_automap};
 pub use broken::{mark_broken, mark_working, sees_all, subject};
 pub use browse::{

@@ -168,7 +168,8 @@ async fn end(
     tracing::info!(run.id = %run.id, run.kind = run.kind.as_str(), run.state = run.state.as_str(), partner.id = %partner,
         connection.id = %connection, autotask.calls = run.autotask_calls, outcome = %brief(&run.outcome), "a mapping run ended");
     let change = Change::of_connection(ports, actor, partner, connection).replace(&run, v)?;
-    change.audit("run.ended", format!("run/{}", run.id), before, after)?.commit(scope).await?;
+    let change = change.audit("run.ended", format!("run/{}", run.id), before, after)?;
+    super::told::told(change, ports, scope, &run).await?.commit(scope).await?;
     Ok(())
 }
 

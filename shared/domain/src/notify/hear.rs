@@ -6,6 +6,7 @@ use crate::actor::Scope;
 use crate::connections::{Connection, ConnectionStatus};
 use crate::decoding::from_value;
 use crate::ids::{ConnectionId, PartnerId, RunId};
+use crate::mappings::told::OF_RUNS;
 use crate::ports::{Ports, StorageError};
 use crate::problem::{Code, Error, Result};
 use crate::records::{Expect, Key, Write, load};
@@ -36,6 +37,8 @@ pub const HEARS_ISSUES: &[(Code, EventKind)] = &[
     (Code::ContractRenewed, EventKind::Renewal),
     (Code::FetchFailed, EventKind::FetchFailed),
     (Code::RunMissed, EventKind::RunFailed),
+    (Code::RunFailed, EventKind::RunFailed),
+    (Code::RunPartial, EventKind::RunFailed),
     (Code::PaymentConflict, EventKind::PaymentFailed),
     (Code::PaymentNameReused, EventKind::PaymentFailed),
 ];
@@ -175,6 +178,11 @@ fn notice_of(detail_type: &str, event: &Envelope, connection: &Connection) -> Op
         }
         ISSUE_OPENED => {
             let (code, kind) = HEARS_ISSUES.iter().find(|(code, _)| code.as_str() == text("code"))?;
+            // A run of lines has told it by an event of its own.
+            let is_told = matches!(code, Code::RunFailed | Code::RunPartial) && !text("subject").starts_with(OF_RUNS);
+            if is_told {
+                return None;
+            }
             let words = format!("{}: {} {} {}", text("subject"), code.title(), text("detail"), code.action());
             Some(notice(*kind, &words))
         }

@@ -4,6 +4,7 @@ use super::{Run, RunKind, RunMode, RunState, Totals, lease, line_events};
 use crate::actor::{Actor, Scope};
 use crate::change::Change;
 use crate::issues::{self, Met, More, Subject};
+use crate::mappings;
 use crate::ports::{Ports, StorageError};
 use crate::problem::{Code, Error, Result};
 use crate::records::{Record, Versioned, load};
@@ -83,6 +84,7 @@ async fn write(ports: &Ports, scope: &Scope, actor: &Actor, run: &Run, v: u64, b
     }
     change = line_events::tell(change, ports, scope, run).await?;
     change = as_a_whole(change, ports, scope, run).await?;
+    change = mappings::told::told(change, ports, scope, run).await?;
     if run.state == RunState::Done && run.kind == RunKind::SeatSync && run.accounts.is_none() {
         let on = Subject { partner: &run.partner, connection: &run.connection, subject: SUBJECT };
         change = issues::resolve(change, ports, scope, on, Code::RunPartial).await?;

@@ -65,6 +65,7 @@ pub(super) async fn give_up(ports: &Ports, scope: &Scope, mut run: Versioned<Run
         RunState::Applying | RunState::Settling => {
             (Code::RunPartial, "The run stopped while it was writing; its lines say what became of each.")
         }
+        _ if !run.kind.is_billing() => (Code::Internal, "The run stopped before its end; what it had saved stays."),
         _ => (Code::Internal, "The run was never carried out; nothing was written."),
     };
     let (partner, connection) = (run.partner.clone(), run.connection.clone());
@@ -81,7 +82,7 @@ pub(super) async fn give_up(ports: &Ports, scope: &Scope, mut run: Versioned<Run
     }
     tracing::error!(run.id = %id, partner.id = %partner, connection.id = %connection, "a run was lost");
     if !is_seats {
-        // Nothing is billed wrongly by it, and its own list shows it.
+        // Its issue is that of its kind, and was opened with its end.
         return Ok(());
     }
     let on = Subject { partner: &partner, connection: &connection, subject: SUBJECT };

@@ -20,7 +20,7 @@ mod hostile;
 mod intake_function;
 mod invoice_pdfs;
 mod invoices_in;
-#[path = "map.rs"]
+#[path = "map/mod.rs"]
 mod map_function;
 #[path = "notify/mod.rs"]
 mod notify_function;

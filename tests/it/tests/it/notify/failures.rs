@@ -65,7 +65,7 @@ async fn a_seat_sync_that_was_missed_is_told() {
     told_of(&world, &["run_failed"]).await;
     // Nobody ticked for days after the slot on the 1st.
     let late = "2026-12-06T01:00:00Z";
-    world.clock.set(late.parse().unwrap());
+    world.clock.set(late.parse().unwrap()).unwrap();
     world.tick("seat-sync", late).await;
     world.drain().await;
     let mails = world.mail.sent();

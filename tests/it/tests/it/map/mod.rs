@@ -1,5 +1,7 @@
 //! `map`: accounts, the picker, mappings, auto-map, CSV.
 
+mod failed;
+
 use domain::connections::Connection;
 use domain::mappings::{CompanyTaken, LineTaken, Mapping, MappingStatus};
 use domain::records::{Collection, Key};
