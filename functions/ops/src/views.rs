@@ -157,9 +157,9 @@ impl IssueView {
             opened_at: issue.opened_at,
             last_at: issue.last_at,
             resolved_at: issue.resolved_at,
+            run_id: issue.run().map(|run| run.to_string()),
             subject: issue.subject,
             detail: issue.detail,
-            run_id: issue.occurrence,
             decision: issue.decision.map(Into::into),
             data: issue.data,
         }

@@ -105,7 +105,7 @@ impl From<Fix> for FixView {
 
 impl From<Finding> for ReadinessFindingView {
     fn from(finding: Finding) -> Self {
-        let Finding { code, about, words, severity, fix } = finding;
+        let Finding { code, about, words, severity, fix, subject: _ } = finding;
         Self {
             code: code.as_str(),
             subject: ReadinessSubjectView { kind: about.kind, id: about.id, name: about.name },

@@ -4,6 +4,7 @@
 //! them right ([`retry`]).
 
 mod act;
+pub(crate) mod batch;
 mod list;
 mod name;
 mod place;
@@ -20,7 +21,7 @@ pub use state::{Action, IssueState};
 
 use crate::actor::{Actor, Role, Scope};
 use crate::change::{AUDIT_KEPT, Change};
-use crate::ids::{ConnectionId, PartnerId};
+use crate::ids::{ConnectionId, PartnerId, RunId};
 use crate::ports::Ports;
 use crate::problem::{Code, Result};
 use crate::records::{Expect, Key, Record, Versioned, Write, load};
@@ -108,7 +109,7 @@ pub struct Issue {
     pub last_at: Timestamp,
     /// Since when its cause is gone, as far as it is.
     pub resolved_at: Option<Timestamp>,
-    /// Which run met it last: a run whose message came twice counts once.
+    /// What met it last, so that the same counts once however often it says so: a run's id, or `check/…`, `event/…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub occurrence: Option<String>,
     /// How often it was opened again after it was closed.
@@ -142,6 +143,12 @@ impl Record for Issue {
 }
 
 impl Issue {
+    /// The run that met it last, where one did.
+    #[must_use]
+    pub fn run(&self) -> Option<RunId> {
+        self.occurrence.as_deref().and_then(|id| RunId::new(id).ok())
+    }
+
     /// Whether somebody should look at it.
     #[must_use]
     pub fn is_active(&self) -> bool {
@@ -202,7 +209,8 @@ pub struct Met<'a> {
     pub detail: &'a str,
     /// What it says besides its words; none: what an earlier one said.
     pub more: Option<More>,
-    /// The run that met it: the same one is counted once, however often it says so.
+    /// What met it: the same is counted once, however often it says so. A run's id, or what no id can be: with a
+    /// slash.
     pub by: Option<&'a str>,
 }
 
@@ -328,11 +336,11 @@ fn fresh(on: Subject<'_>, code: Code, now: Timestamp) -> Issue {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// An open issue, for tests of pure rules.
-    pub(super) fn issue(subject: &str, code: Code) -> Issue {
+    pub(crate) fn issue(subject: &str, code: Code) -> Issue {
         let (partner, connection) = (PartnerId::new("acme").unwrap(), ConnectionId::new("con_1").unwrap());
         let on = Subject { partner: &partner, connection: &connection, subject };
         fresh(on, code, Timestamp::UNIX_EPOCH)

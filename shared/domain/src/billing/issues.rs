@@ -3,20 +3,14 @@
 use super::broken::is_broken;
 use super::due::MISSED;
 use crate::actor::Scope;
-use crate::change::Change;
-use crate::issues::{self, Issue, Met, More, Subject};
-use crate::ports::{Ports, Read, StorageError};
-use crate::problem::{Code, Error, Result};
+use crate::issues::batch::{Step, take};
+use crate::issues::{Issue, Met, More};
+use crate::ports::{Ports, Read};
+use crate::problem::{Code, Result};
 use crate::records::{Collection, load_all};
 use crate::runs::{LineState, Run, RunLine};
 use serde_json::json;
 use std::collections::BTreeMap;
-
-/// Issues of one change: each is up to three writes, a transaction takes a hundred.
-const BATCH: usize = 30;
-
-/// How often a batch is written anew because a person decided about one of its issues at the same moment.
-const TRIES: u32 = 4;
 
 /// What issues about the runs of a connection as such are about.
 const RUNS: &str = "seat_sync";
@@ -63,35 +57,7 @@ pub(super) async fn report(
     if whole && stopped.is_none() {
         steps.push(Step { subject: MISSED.to_owned(), code: Code::RunMissed, met: None });
     }
-    for batch in steps.chunks(BATCH) {
-        take(ports, scope, run, batch).await?;
-    }
-    Ok(())
-}
-
-/// An issue that a run met, or one whose cause it found gone.
-struct Step<'a> {
-    subject: String,
-    code: Code,
-    met: Option<Met<'a>>,
-}
-
-async fn take(ports: &Ports, scope: &Scope, run: &Run, batch: &[Step<'_>]) -> Result<()> {
-    for _ in 0..TRIES {
-        let mut change = Change::of_connection(ports, &run.actor, &run.partner, &run.connection);
-        for Step { subject, code, met } in batch {
-            let on = Subject { partner: &run.partner, connection: &run.connection, subject };
-            change = match met {
-                Some(met) => issues::open_in(change, ports, scope, on, *code, met.clone()).await?,
-                None => issues::resolve(change, ports, scope, on, *code).await?,
-            };
-        }
-        match change.commit(scope).await {
-            Err(StorageError::Conflict { .. }) => {}
-            other => return Ok(other?),
-        }
-    }
-    Err(Error::Storage(StorageError::Conflict { at: 0, current: None }))
+    take(ports, scope, &run.actor, (&run.partner, &run.connection), &steps).await
 }
 
 /// What an issue of a line says besides its words: where to look, here and in Autotask.

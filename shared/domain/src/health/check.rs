@@ -93,7 +93,8 @@ pub(super) struct Found {
 
 impl Found {
     fn add(&mut self, code: Code, about: About, words: String, severity: Severity, fix: Option<Fix>) {
-        self.findings.push(Finding { code, about, words, severity, fix });
+        let subject = subject_of(code, &about);
+        self.findings.push(Finding { code, about, subject, words, severity, fix });
     }
 
     pub(super) fn lines(&self) -> usize {
@@ -113,6 +114,17 @@ impl Found {
             lines => self.ready() * 100 / lines,
         };
         u8::try_from(share).unwrap_or(100)
+    }
+}
+
+/// The name that the issue of a finding has, the one under which other flows have it, too.
+fn subject_of(code: Code, about: &About) -> String {
+    match about.kind.as_str() {
+        "connection" => "connection".to_owned(),
+        // That it sees too little is told of all mappings, as the nightly watch tells it.
+        "permission" if code == Code::PermissionMissing && about.id == "view" => "mappings".to_owned(),
+        "permission" => "connection".to_owned(),
+        kind => format!("{kind}/{}", about.id),
     }
 }
 
@@ -284,6 +296,10 @@ fn mapped(ours: &Ours, account: &Account, mapping: &Mapping, standing: Option<&S
             let on = about("line", line.line, Some(&account.name));
             let words = format!("{} ({}), {}: {words}", account.name, account.id, line.package_id);
             found.add(code, on, words, Severity::Blocking, None);
+            if let Some(added) = found.findings.last_mut() {
+                // A run that meets it tells it of the account's package.
+                added.subject = format!("account/{}/{}", account.id, line.package_id);
+            }
         }
     }
 }

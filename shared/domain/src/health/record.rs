@@ -33,6 +33,9 @@ pub struct Finding {
     pub code: Code,
     /// On what.
     pub about: About,
+    /// On what, as issues name it.
+    #[serde(default)]
+    pub subject: String,
     /// In words.
     pub words: String,
     /// How much it matters.

@@ -3,6 +3,7 @@
 use super::check::{Found, Live, Ours, check};
 use super::record::{HealthReport, Severity};
 use super::sources;
+use super::tell::tell;
 use crate::actor::{Actor, Scope};
 use crate::budget::Mode;
 use crate::change::Change;
@@ -98,6 +99,9 @@ async fn make(
     let until = ours.day().yesterday().unwrap_or(ours.day());
     let live = sources::live(ports, scope, actor, &mut ours, until, mode).await?;
     let found = check(&ours, live.as_ref());
+    let saw_all = live.as_ref().is_some_and(|live| live.left_out == 0);
+    let of = (partner, id);
+    tell(ports, scope, actor, of, (&found.findings, saw_all, ours.now)).await?;
     Ok(report(&ours, live.as_ref(), found))
 }
 

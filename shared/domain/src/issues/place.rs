@@ -84,7 +84,7 @@ impl Places {
     fn ours(&self, issue: &Issue) -> String {
         let base = format!("/v1/connections/{}", self.connection);
         if let Some(account) = account(issue) {
-            return match &issue.occurrence {
+            return match issue.run() {
                 Some(run) => format!("{base}/runs/{run}/lines?account={account}"),
                 None => format!("{base}/accounts?q={account}"),
             };
@@ -92,7 +92,7 @@ impl Places {
         if let Some(invoice) = invoice(issue) {
             return format!("{base}/invoices/{invoice}");
         }
-        match (issue.subject.split_once('/'), &issue.occurrence) {
+        match (issue.subject.split_once('/'), issue.run()) {
             (Some(("invoice-number", number)), _) => {
                 let number: String = byte_serialize(number.as_bytes()).collect();
                 format!("{base}/invoices/explain?number={number}")

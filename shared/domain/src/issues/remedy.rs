@@ -61,10 +61,10 @@ pub enum Remedy {
 /// What puts an issue right.
 #[must_use]
 pub fn remedy(issue: &Issue) -> Remedy {
-    let run = issue.occurrence.as_deref().and_then(|id| RunId::new(id).ok());
+    let run = issue.run();
     let parts: Vec<&str> = issue.subject.split('/').collect();
     match parts.as_slice() {
-        ["connection" | "mappings"] => connection(issue.code),
+        ["connection" | "mappings"] => connection(issue),
         ["mappings", "auto_map" | "csv_import"] => match (issue.code, run) {
             (Code::RunFailed, Some(run)) => Remedy::Mapper(run),
             // What was refused would be refused again: the file is to be corrected first.
@@ -87,11 +87,11 @@ pub fn remedy(issue: &Issue) -> Remedy {
     }
 }
 
-fn connection(code: Code) -> Remedy {
-    match code {
+fn connection(issue: &Issue) -> Remedy {
+    match issue.code {
         Code::NeedsRelink | Code::PermissionMissing => Remedy::Test,
         Code::BillingCodeMissing => Remedy::BillingCode,
-        _ => Remedy::Nothing,
+        _ => named(issue),
     }
 }
 

@@ -353,3 +353,83 @@ async fn a_check_costs_a_bounded_number_of_calls() {
     assert!(calls <= 20, "{calls} calls");
     assert_eq!(report["autotask_calls"], json!(calls));
 }
+
+/// State and count of the one issue of a subject.
+async fn issue(world: &World, subject: &str, code: &str) -> (String, u64) {
+    let found = shown(world, subject, code).await;
+    (found["state"].as_str().unwrap().to_owned(), found["count"].as_u64().unwrap())
+}
+
+async fn shown(world: &World, subject: &str, code: &str) -> Value {
+    let read = world.api(Role::PartnerViewer).get(&format!("C/issues?subject={subject}&code={code}")).await.expect(200);
+    assert_eq!(read["items"].as_array().unwrap().len(), 1, "{subject} {code}: {read}");
+    read["items"][0].clone()
+}
+
+fn is_at(issue: (String, u64), state: &str, count: u64) {
+    assert_eq!((issue.0.as_str(), issue.1), (state, count));
+}
+
+#[tokio::test]
+async fn what_blocks_is_an_issue_with_its_fix_that_each_check_counts_and_the_first_without_it_closes() {
+    let (world, lines) = healthy().await;
+    check(&world).await;
+    let opened = world.published("issue.opened").len();
+    set(&world, |settings| settings.kill_switch = true).await;
+    for count in 1..=2 {
+        world.advance(SignedDuration::from_mins(1));
+        check(&world).await;
+        is_at(issue(&world, "setting/kill_switch", "run_stopped").await, "open", count);
+    }
+    let found = shown(&world, "setting/kill_switch", "run_stopped").await;
+    assert_eq!((&found["fix"]["method"], &found["fix"]["body"]), (&json!("PATCH"), &json!({"kill_switch": false})));
+    assert_eq!((&found["run_id"], &found["retryable"]), (&Value::Null, &json!(false)), "{found}");
+    set(&world, |settings| settings.kill_switch = false).await;
+    patch(&world, "Contracts", lines[0].contract_id, json!({"status": 0}));
+    check(&world).await;
+    is_at(issue(&world, "setting/kill_switch", "run_stopped").await, "resolved", 2);
+    world.advance(SignedDuration::from_mins(1));
+    let report = check(&world).await;
+    let code = report["findings"][0]["code"].as_str().unwrap().to_owned();
+    let subject = format!("account/{}", lines[0].account);
+    is_at(issue(&world, &subject, &code).await, "open", 2);
+    assert_eq!(world.published("issue.opened").len(), opened + 2);
+    patch(&world, "Contracts", lines[0].contract_id, json!({"status": 1}));
+    // What only Autotask can show is not closed by a check that does not get to ask it.
+    world.api(Role::PartnerAdmin).post("C/pause", Value::Null).await.assert_status(200);
+    check(&world).await;
+    is_at(issue(&world, &subject, &code).await, "open", 2);
+    is_at(issue(&world, "connection", "connection_paused").await, "open", 1);
+    world.api(Role::PartnerAdmin).post("C/resume", Value::Null).await.assert_status(200);
+    assert_eq!(check(&world).await["score"], 100);
+    is_at(issue(&world, &subject, &code).await, "resolved", 2);
+    is_at(issue(&world, "connection", "connection_paused").await, "resolved", 1);
+}
+
+#[tokio::test]
+async fn a_warning_is_no_issue_and_what_a_run_has_met_is_left_to_runs() {
+    let (world, lines) = healthy().await;
+    edit_mapping(&world, &lines[0], |mapping| mapping.status = MappingStatus::Suggested).await;
+    let key = Key::Usage(world.partner.clone(), lines[3].account.clone(), lines[3].package.clone());
+    let usage = world.load::<Usage>(&key).await.unwrap().value;
+    forget(&world, key).await;
+    check(&world).await;
+    let read = world.api(Role::PartnerViewer).get("C/issues?state=open").await.expect(200);
+    let items = read["items"].as_array().unwrap();
+    // A world's connection has an issue of its own: no billing code until there are lines.
+    let codes: Vec<&Value> =
+        items.iter().filter(|found| found["subject"] != "connection").map(|found| &found["code"]).collect();
+    assert_eq!(codes, [&json!("usage_missing")], "{read}");
+    let subject = format!("account/{}/{}", lines[3].account, lines[3].package);
+    is_at(issue(&world, &subject, "usage_missing").await, "open", 1);
+    let body = json!({"kind": "seat_sync", "mode": "apply"});
+    world.api(Role::PartnerBilling).post("C/runs", body.clone()).await.assert_status(202);
+    world.drain().await;
+    is_at(issue(&world, &subject, "usage_missing").await, "open", 2);
+    world.put(&usage).await;
+    assert_eq!(check(&world).await["counts"]["blocking"], 0);
+    is_at(issue(&world, &subject, "usage_missing").await, "open", 2);
+    world.api(Role::PartnerBilling).post("C/runs", body).await.assert_status(202);
+    world.drain().await;
+    is_at(issue(&world, &subject, "usage_missing").await, "resolved", 2);
+}

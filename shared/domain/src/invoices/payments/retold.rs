@@ -75,7 +75,8 @@ pub(super) async fn open(
     let words = format!("First it was {}, then {}.", first.words(), second.words());
     let data = json!({"first": first, "second": second});
     let more = Some(More { data, fix: Some(name.fix(connection, first.invoice)) });
-    let met = Met { detail: &words, more, by: Some(actor.request_id.as_str()) };
+    let by = format!("event/{}", actor.request_id);
+    let met = Met { detail: &words, more, by: Some(&by) };
     let on = Subject { partner, connection, subject: &subject };
     let change = Change::of_connection(ports, actor, partner, connection);
     let change = issues::open_in(change, ports, scope, on, Code::PaymentNameReused, met).await?;
