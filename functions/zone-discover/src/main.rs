@@ -4,5 +4,5 @@ use runtime::{Needs, StartError};
 
 #[tokio::main]
 async fn main() -> Result<(), StartError> {
-    runtime::serve_http(Needs::http(), zone_discover::routes()).await
+    runtime::serve_http(Needs::http().autotask(), zone_discover::routes()).await
 }

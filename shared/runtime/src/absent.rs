@@ -1,6 +1,7 @@
 //! The port that a function did not ask for: it answers, and says so.
 
 use async_trait::async_trait;
+use autotask::{Request, Response, Transport, TransportError};
 use bytes::Bytes;
 use domain::Scope;
 use domain::blobs::{BlobError, BlobKey, BlobLabel, Blobs};
@@ -84,5 +85,12 @@ impl Blobs for Absent {
     }
     async fn link(&self, _: &Scope, _: &BlobKey, _: Duration) -> Result<Option<Url>, BlobError> {
         Err(BlobError::Unavailable(no("files")))
+    }
+}
+
+#[async_trait]
+impl Transport for Absent {
+    async fn send(&self, _: Request) -> Result<Response, TransportError> {
+        Err(TransportError::NotSent { source: no("Autotask") })
     }
 }

@@ -2,10 +2,11 @@
 
 use crate::absent::Absent;
 use crate::app::{App, ClaimNames, EdgeConfig};
+use crate::needs::Needs;
 use crate::system::{SystemClock, SystemIds};
 use crate::telemetry;
 use autotask::zone::ENTRY;
-use autotask::{HostPolicy, HttpTransport, TransportError};
+use autotask::{HostPolicy, TransportError};
 use domain::Ports;
 use domain::blobs::BlobError;
 use domain::mac::MacKey;
@@ -16,95 +17,13 @@ use secrecy::SecretString;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use store::Aws;
 use url::{Host, Url};
 
 /// How long a worker waits for one answer of Autotask.
 const WORKER_REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// The most an API function waits: API Gateway gives up after 30 s.
 const API_REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// What a function uses. Only that is asked of the environment, and only that is connected to: any other
-/// port answers that it is not there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Needs {
-    serves_http: bool,
-    table: bool,
-    secrets: bool,
-    queues: bool,
-    events: bool,
-    blobs: bool,
-    mail: bool,
-    hooks: bool,
-    hook_urls: bool,
-}
-
-impl Needs {
-    const NOTHING: Self = Self {
-        serves_http: false,
-        table: false,
-        secrets: false,
-        queues: false,
-        events: false,
-        blobs: false,
-        mail: false,
-        hooks: false,
-        hook_urls: false,
-    };
-
-    /// An HTTP function: the edge's own settings, and the table for idempotency keys.
-    #[must_use]
-    pub const fn http() -> Self {
-        Self { serves_http: true, ..Self::worker() }
-    }
-
-    /// A worker, a dispatcher or a receiver of events: the table.
-    #[must_use]
-    pub const fn worker() -> Self {
-        Self { table: true, ..Self::NOTHING }
-    }
-
-    /// And connections' credentials.
-    #[must_use]
-    pub const fn secrets(self) -> Self {
-        Self { secrets: true, ..self }
-    }
-
-    /// And the queues, to send.
-    #[must_use]
-    pub const fn queues(self) -> Self {
-        Self { queues: true, ..self }
-    }
-
-    /// And the bus, to publish.
-    #[must_use]
-    pub const fn events(self) -> Self {
-        Self { events: true, ..self }
-    }
-
-    /// And the secret that webhooks' URLs and keys are made of.
-    #[must_use]
-    pub const fn hooks(self) -> Self {
-        Self { hooks: true, ..self }
-    }
-
-    /// And the address that Autotask calls: for who makes the URLs.
-    #[must_use]
-    pub const fn hook_urls(self) -> Self {
-        Self { hooks: true, hook_urls: true, ..self }
-    }
-
-    /// And files.
-    #[must_use]
-    pub const fn blobs(self) -> Self {
-        Self { blobs: true, ..self }
-    }
-
-    /// And mails to people, where the deployment has an address to send from.
-    #[must_use]
-    pub const fn mail(self) -> Self {
-        Self { mail: true, ..self }
-    }
-}
 
 /// Why a function does not start.
 #[derive(Debug, thiserror::Error)]
@@ -144,7 +63,7 @@ struct Settings {
     claims: ClaimNames,
     support: String,
     config: Config,
-    endpoint: Option<String>,
+    aws: store::Settings,
 }
 
 impl App {
@@ -157,20 +76,19 @@ impl App {
         // Both HTTP clients take whichever provider is installed first; a second start in one process is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let settings = Settings::read(needs, &variable)?;
-        let aws = store::Settings { endpoint: settings.endpoint.clone(), ..store::Settings::default() };
-        let clients = store::clients(&aws).await;
-        let mac_key = match &settings.cursor_key_secret {
-            Some(id) => stack_key(&clients, id).await.map_err(StartError::CursorKey)?,
+        let aws = Aws::new(&settings.aws).await;
+        let mac_key = match needs.stack_key.zip(settings.cursor_key_secret.as_deref()) {
+            Some((stack_key, id)) => stack_key(&aws, id).await.map_err(StartError::CursorKey)?,
             None => key_of_this_process(),
         };
         let mut settings = settings;
-        if let Some(id) = &settings.hook_master_secret {
-            let key = stack_key(&clients, id).await.map_err(StartError::HookMaster)?;
+        if let Some((stack_key, id)) = needs.stack_key.zip(settings.hook_master_secret.as_deref()) {
+            let key = stack_key(&aws, id).await.map_err(StartError::HookMaster)?;
             settings.config.hooks =
                 Some(HookConfig { master: HookMaster::new(key), base: settings.hooks_base.clone() });
         }
         let edge = EdgeConfig { claims: settings.claims.clone(), ..EdgeConfig::new(mac_key, &settings.support) };
-        Ok(Self::new(ports(&clients, &aws, settings)?, edge))
+        Ok(Self::new(ports(&aws, needs, settings)?, edge))
     }
 }
 
@@ -179,7 +97,7 @@ impl Settings {
     fn read(needs: Needs, get: &dyn Fn(&str) -> Option<String>) -> Result<Self, StartError> {
         let mut env = Reader { get, problems: Vec::new() };
         env.on_lambda();
-        let queue = |env: &mut Reader, name, queue| env.needed(needs.queues, name).map(|url| (queue, url));
+        let queue = |env: &mut Reader, name, queue| env.needed(needs.queues.is_some(), name).map(|url| (queue, url));
         let queues = [
             queue(&mut env, "SEAT_SYNC_QUEUE_URL", QueueName::SeatSync),
             queue(&mut env, "MAP_QUEUE_URL", QueueName::Map),
@@ -190,16 +108,17 @@ impl Settings {
             queue(&mut env, "WEBHOOK_ADMIN_QUEUE_URL", QueueName::WebhookAdmin),
         ];
         let config = env.config(needs);
-        let table = env.needed(needs.table, "TABLE_NAME");
-        let secret_prefix = env.needed(needs.secrets, "SECRET_PREFIX");
-        let bus = env.needed(needs.events, "EVENT_BUS_NAME");
-        let bucket = env.needed(needs.blobs, "PDF_BUCKET");
+        let table = env.needed(needs.table.is_some(), "TABLE_NAME");
+        let secret_prefix = env.needed(needs.secrets.is_some(), "SECRET_PREFIX");
+        let bus = env.needed(needs.events.is_some(), "EVENT_BUS_NAME");
+        let bucket = env.needed(needs.blobs.is_some(), "PDF_BUCKET");
         let mail_from = env.mail_from(needs);
         let cursor_key_secret = env.needed(needs.serves_http, "CURSOR_KEY_SECRET");
         let hook_master_secret = env.needed(needs.hooks, "HOOK_MASTER_SECRET");
         let hooks_base = env.hooks_base(needs);
         let support = env.needed(needs.serves_http, "SUPPORT_ADDRESS").unwrap_or_default();
-        let (claims, endpoint) = (env.claims(), env.optional("AWS_ENDPOINT_URL"));
+        let claims = env.claims();
+        let aws = store::Settings { endpoint: env.optional("AWS_ENDPOINT_URL"), ..store::Settings::default() };
         match config.filter(|_| env.problems.is_empty()) {
             Some(config) => {
                 let queues = queues.into_iter().flatten().collect();
@@ -216,7 +135,7 @@ impl Settings {
                     claims,
                     support,
                     config,
-                    endpoint,
+                    aws,
                 })
             }
             None => Err(StartError::Environment(env.problems)),
@@ -247,7 +166,7 @@ impl Reader<'_> {
 
     /// Empty or absent: no mails.
     fn mail_from(&mut self, needs: Needs) -> Option<Address> {
-        let text = self.optional("MAIL_FROM").filter(|_| needs.mail)?;
+        let text = self.optional("MAIL_FROM").filter(|_| needs.mail.is_some())?;
         let address = Address::parse(&text);
         if address.is_err() {
             self.problems.push("MAIL_FROM is not an e-mail address".to_owned());
@@ -343,43 +262,40 @@ fn key_of_this_process() -> MacKey {
     MacKey::new(SecretString::from(format!("{}{}", random(), random()))).expect("64 characters are long enough")
 }
 
-async fn stack_key(clients: &store::Clients, id: &str) -> Result<MacKey, Box<dyn std::error::Error + Send + Sync>> {
-    let answer = clients.secrets.get_secret_value().secret_id(id).send().await?;
-    Ok(MacKey::new(SecretString::from(answer.secret_string.unwrap_or_default()))?)
-}
-
-fn ports(clients: &store::Clients, aws: &store::Settings, settings: Settings) -> Result<Ports, StartError> {
+fn ports(aws: &Aws, needs: Needs, settings: Settings) -> Result<Ports, StartError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let absent = Arc::new(Absent);
     Ok(Ports {
-        storage: match settings.table {
-            Some(table) => Arc::new(store::Dynamo::new(clients.dynamodb.clone(), table)),
+        storage: match needs.table.zip(settings.table) {
+            Some((table, name)) => table(aws, name),
             None => absent.clone(),
         },
-        secrets: match settings.secret_prefix {
-            Some(prefix) => Arc::new(store::SecretsManager::new(clients.secrets.clone(), prefix, clock.clone())),
+        secrets: match needs.secrets.zip(settings.secret_prefix) {
+            Some((secrets, prefix)) => secrets(aws, prefix, clock.clone()),
             None => absent.clone(),
         },
-        blobs: match settings.bucket {
-            Some(bucket) => Arc::new(store::Files::s3(&bucket, aws).map_err(StartError::Bucket)?),
+        blobs: match needs.blobs.zip(settings.bucket) {
+            Some((blobs, bucket)) => blobs(&settings.aws, &bucket).map_err(StartError::Bucket)?,
             None => absent.clone(),
         },
-        queue: if settings.queues.is_empty() {
-            absent.clone()
-        } else {
-            Arc::new(store::Sqs::new(clients.sqs.clone(), settings.queues))
+        queue: match needs.queues {
+            Some(queues) => queues(aws, settings.queues),
+            None => absent.clone(),
         },
-        events: match settings.bus {
-            Some(bus) => Arc::new(store::Bus::new(clients.events.clone(), bus)),
-            None => absent,
+        events: match needs.events.zip(settings.bus) {
+            Some((events, bus)) => events(aws, bus),
+            None => absent.clone(),
         },
-        mail: match settings.mail_from {
-            Some(sender) => Arc::new(store::Ses::new(clients.ses.clone(), sender, clock.clone())),
+        mail: match needs.mail.zip(settings.mail_from) {
+            Some((mail, sender)) => mail(aws, sender, clock.clone()),
             None => Arc::new(NoMail),
+        },
+        transport: match needs.autotask {
+            Some(autotask) => autotask().map_err(StartError::Transport)?,
+            None => absent,
         },
         clock,
         ids: Arc::new(SystemIds),
-        transport: Arc::new(HttpTransport::new().map_err(StartError::Transport)?),
         config: Arc::new(settings.config),
     })
 }

@@ -3,7 +3,8 @@
 use crate::app::App;
 use crate::deadline::LambdaDeadline;
 use crate::edge::{self, EventError};
-use crate::env::{Needs, StartError};
+use crate::env::StartError;
+use crate::needs::Needs;
 use crate::schedule::Tick;
 use crate::{bus, queue, schedule};
 use domain::ports::Deadline;

@@ -47,30 +47,44 @@ impl Settings {
     }
 }
 
-/// One client for each service.
+/// The way to AWS. Clients are made of it one by one, so that a program is linked with the services only that it uses.
 #[derive(Debug, Clone)]
-pub struct Clients {
-    /// Records.
-    pub dynamodb: aws_sdk_dynamodb::Client,
-    /// Credentials.
-    pub secrets: aws_sdk_secretsmanager::Client,
-    /// Work for later.
-    pub sqs: aws_sdk_sqs::Client,
-    /// The bus.
-    pub events: aws_sdk_eventbridge::Client,
-    /// Mails.
-    pub ses: aws_sdk_sesv2::Client,
-}
+pub struct Aws(SdkConfig);
 
-/// Builds the clients.
-pub async fn clients(settings: &Settings) -> Clients {
-    let shared = sdk_config(settings, http_client(settings)).await;
-    Clients {
-        dynamodb: aws_sdk_dynamodb::Client::new(&shared),
-        secrets: aws_sdk_secretsmanager::Client::new(&shared),
-        sqs: aws_sdk_sqs::Client::new(&shared),
-        events: aws_sdk_eventbridge::Client::new(&shared),
-        ses: aws_sdk_sesv2::Client::new(&shared),
+impl Aws {
+    /// Finds the way.
+    pub async fn new(settings: &Settings) -> Self {
+        Self(sdk_config(settings, http_client(settings)).await)
+    }
+
+    /// Records.
+    #[must_use]
+    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        aws_sdk_dynamodb::Client::new(&self.0)
+    }
+
+    /// Credentials.
+    #[must_use]
+    pub fn secrets(&self) -> aws_sdk_secretsmanager::Client {
+        aws_sdk_secretsmanager::Client::new(&self.0)
+    }
+
+    /// Work for later.
+    #[must_use]
+    pub fn sqs(&self) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::new(&self.0)
+    }
+
+    /// The bus.
+    #[must_use]
+    pub fn events(&self) -> aws_sdk_eventbridge::Client {
+        aws_sdk_eventbridge::Client::new(&self.0)
+    }
+
+    /// Mails.
+    #[must_use]
+    pub fn ses(&self) -> aws_sdk_sesv2::Client {
+        aws_sdk_sesv2::Client::new(&self.0)
     }
 }
 

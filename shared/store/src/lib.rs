@@ -10,7 +10,7 @@ pub mod secrets;
 pub mod sqs;
 pub mod table;
 
-pub use aws::{Clients, Settings, clients};
+pub use aws::{Aws, Settings};
 pub use bus::Bus;
 pub use dynamo::Dynamo;
 pub use files::Files;

@@ -61,9 +61,9 @@ impl Engine {
                 tracing::error!(error, "the database's server ended");
             }
         });
-        let clients = store::clients(&Settings::local(&endpoint)).await;
-        create_table(&clients.dynamodb, TABLE).await?;
-        let storage = Arc::new(Dynamo::new(clients.dynamodb, TABLE));
+        let dynamodb = store::Aws::new(&Settings::local(&endpoint)).await.dynamodb();
+        create_table(&dynamodb, TABLE).await?;
+        let storage = Arc::new(Dynamo::new(dynamodb, TABLE));
         Ok(Self { db, storage, endpoint, _stop: stop })
     }
 

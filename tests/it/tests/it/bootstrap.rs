@@ -172,7 +172,7 @@ async fn aws() -> String {
     let database = dynoxide::Database::memory().unwrap();
     tokio::spawn(dynoxide::server::serve_on(engine, database));
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = store::clients(&store::Settings::local(&dynamodb)).await.dynamodb;
+    let client = store::Aws::new(&store::Settings::local(&dynamodb)).await.dynamodb();
     store::table::create_table(&client, TABLE).await.unwrap();
     let front = (reqwest::Client::new(), dynamodb);
     format!("http://{}", serve(Router::new().fallback(service).with_state(front)).await)

@@ -470,7 +470,7 @@ async fn permits_do_not_keep() {
 #[tokio::test]
 async fn without_its_records_nothing_is_sent() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let client = store::clients(&store::Settings::local(format!("http://{port}"))).await.dynamodb;
+    let client = store::Aws::new(&store::Settings::local(format!("http://{port}"))).await.dynamodb();
     let world = World::on(Arc::new(store::Dynamo::new(client, "table")));
     let error = world.session(Mode::Interactive).send(call("Companies")).await.unwrap_err();
     assert!(matches!(error, TransportError::NotSent { .. }), "{error:?}");

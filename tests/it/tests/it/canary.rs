@@ -38,10 +38,10 @@ impl Told {
     }
 
     async fn stored(&mut self, world: &World) {
-        let clients = store::clients(&StoreSettings::local(world.engine.endpoint())).await;
+        let aws = store::Aws::new(&StoreSettings::local(world.engine.endpoint())).await;
         let mut from = None;
         loop {
-            let page = clients.dynamodb.scan().table_name(TABLE).set_exclusive_start_key(from).send().await.unwrap();
+            let page = aws.dynamodb().scan().table_name(TABLE).set_exclusive_start_key(from).send().await.unwrap();
             for item in page.items() {
                 self.add("table", item.values().map(text_of).collect::<Vec<_>>().join(" "));
             }

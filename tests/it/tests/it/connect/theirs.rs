@@ -15,12 +15,12 @@ use store::Settings as StoreSettings;
 
 /// Entities of the table that stand under the connection, by their name in it.
 async fn left(world: &World) -> BTreeSet<String> {
-    let clients = store::clients(&StoreSettings::local(world.engine.endpoint())).await;
+    let aws = store::Aws::new(&StoreSettings::local(world.engine.endpoint())).await;
     let under = format!("#{}", world.connection);
     let text = |value: Option<&AttributeValue>| value.and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
     let (mut found, mut from) = (BTreeSet::new(), None);
     loop {
-        let page = clients.dynamodb.scan().table_name(TABLE).set_exclusive_start_key(from).send().await.unwrap();
+        let page = aws.dynamodb().scan().table_name(TABLE).set_exclusive_start_key(from).send().await.unwrap();
         let ours = page.items().iter().filter(|item| text(item.get("pk")).contains(&under));
         found.extend(ours.map(|item| text(item.get("entity"))));
         from = page.last_evaluated_key().cloned();

@@ -157,7 +157,7 @@ impl Bench {
     async fn on(endpoint: &str) -> Self {
         let table = format!("it-{}", uuid::Uuid::new_v4());
         let settings = Settings::local(endpoint);
-        let client = store::clients(&settings).await.dynamodb;
+        let client = store::Aws::new(&settings).await.dynamodb();
         store::table::create_table(&client, &table).await.unwrap();
         let faults = Faults::default();
         let faulty = Faulty { inner: store::aws::http_client(&settings), faults: faults.clone() };

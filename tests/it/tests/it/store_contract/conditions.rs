@@ -218,7 +218,7 @@ async fn a_record_that_may_be_dropped_says_when_and_never_too_early() {
 async fn an_engine_that_is_away_is_unavailable() {
     // Bound by us and closed at once, so that nobody answers.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let client = store::clients(&store::Settings::local(format!("http://{port}"))).await.dynamodb;
+    let client = store::Aws::new(&store::Settings::local(format!("http://{port}"))).await.dynamodb();
     let away = store::Dynamo::new(client, "table");
     unavailable(away.get(&system(), &account("a"), Read::Strong).await);
     unavailable(away.write(&system(), vec![put(account("a"), Expect::Absent, json!({}))]).await);

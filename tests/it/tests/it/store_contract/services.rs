@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use store::secrets::CACHE_TTL;
-use store::{Bus, Clients, SecretsManager, Settings, Sqs};
+use store::{Aws, Bus, SecretsManager, Settings, Sqs};
 
 /// A clock that is moved by hand.
 #[derive(Debug, Default)]
@@ -28,8 +28,8 @@ impl Clock for Hand {
     async fn pause(&self, _: Duration) {}
 }
 
-async fn engine() -> Option<Clients> {
-    Some(store::clients(&Settings::local(second_engine()?)).await)
+async fn engine() -> Option<Aws> {
+    Some(store::Aws::new(&Settings::local(second_engine()?)).await)
 }
 
 fn new_name() -> String {
@@ -50,8 +50,8 @@ async fn text(store: &SecretsManager, name: &SecretName, version: &SecretVersion
 
 #[tokio::test]
 async fn a_secret_is_read_by_the_version_that_a_record_names() {
-    let Some(clients) = engine().await else { return };
-    let store = SecretsManager::new(clients.secrets, new_name(), Arc::new(Hand::default()));
+    let Some(aws) = engine().await else { return };
+    let store = SecretsManager::new(aws.secrets(), new_name(), Arc::new(Hand::default()));
     let name = SecretName::Connection(partner("acme:1"), connection("con_1"));
     assert_eq!(text(&store, &name, &SecretVersion(new_name())).await, None);
     let first = store.put(&name, secret("one")).await.unwrap();
@@ -70,9 +70,9 @@ async fn a_secret_is_read_by_the_version_that_a_record_names() {
 
 #[tokio::test]
 async fn deployments_do_not_see_each_others_secrets() {
-    let Some(clients) = engine().await else { return };
+    let Some(aws) = engine().await else { return };
     let (stack, name) = (new_name(), SecretName::Connection(partner("acme"), connection("con_1")));
-    let of = |stack: &str| SecretsManager::new(clients.secrets.clone(), stack, Arc::new(Hand::default()));
+    let of = |stack: &str| SecretsManager::new(aws.secrets().clone(), stack, Arc::new(Hand::default()));
     let version = of(&stack).put(&name, secret("one")).await.unwrap();
     let other = of(&format!("{stack}x"));
     assert_eq!(text(&other, &name, &version).await, None);
@@ -83,8 +83,8 @@ async fn deployments_do_not_see_each_others_secrets() {
 
 #[tokio::test]
 async fn a_deleted_secret_is_gone_and_can_be_made_anew() {
-    let Some(clients) = engine().await else { return };
-    let store = SecretsManager::new(clients.secrets, new_name(), Arc::new(Hand::default()));
+    let Some(aws) = engine().await else { return };
+    let store = SecretsManager::new(aws.secrets(), new_name(), Arc::new(Hand::default()));
     let name = SecretName::Connection(partner("acme"), connection("con_1"));
     store.delete(&name).await.unwrap();
     let old = store.put(&name, secret("one")).await.unwrap();
@@ -101,10 +101,10 @@ async fn a_deleted_secret_is_gone_and_can_be_made_anew() {
 
 #[tokio::test]
 async fn what_another_instance_deleted_is_served_from_memory_for_five_minutes_at_most() {
-    let Some(clients) = engine().await else { return };
+    let Some(aws) = engine().await else { return };
     let (clock, stack) = (Arc::new(Hand::default()), new_name());
-    let here = SecretsManager::new(clients.secrets.clone(), stack.clone(), clock.clone());
-    let there = SecretsManager::new(clients.secrets, stack, clock.clone());
+    let here = SecretsManager::new(aws.secrets().clone(), stack.clone(), clock.clone());
+    let there = SecretsManager::new(aws.secrets(), stack, clock.clone());
     let name = SecretName::Connection(partner("acme"), connection("con_1"));
     let version = here.put(&name, secret("one")).await.unwrap();
     assert_eq!(text(&here, &name, &version).await.as_deref(), Some("one"));
@@ -115,13 +115,13 @@ async fn what_another_instance_deleted_is_served_from_memory_for_five_minutes_at
     assert_eq!(text(&here, &name, &version).await, None);
 }
 
-async fn received(clients: &Clients, url: &str, at_least: usize) -> Vec<String> {
+async fn received(aws: &Aws, url: &str, at_least: usize) -> Vec<String> {
     let mut bodies = Vec::new();
     for _ in 0..10 {
-        let request = clients.sqs.receive_message().queue_url(url).max_number_of_messages(10).wait_time_seconds(1);
+        let request = aws.sqs().receive_message().queue_url(url).max_number_of_messages(10).wait_time_seconds(1);
         for message in request.send().await.unwrap().messages.unwrap_or_default() {
             let receipt = message.receipt_handle().unwrap();
-            clients.sqs.delete_message().queue_url(url).receipt_handle(receipt).send().await.unwrap();
+            aws.sqs().delete_message().queue_url(url).receipt_handle(receipt).send().await.unwrap();
             bodies.push(message.body.unwrap());
         }
         if bodies.len() >= at_least {
@@ -131,24 +131,24 @@ async fn received(clients: &Clients, url: &str, at_least: usize) -> Vec<String> 
     bodies
 }
 
-async fn queue(clients: &Clients) -> String {
-    clients.sqs.create_queue().queue_name(new_name()).send().await.unwrap().queue_url.unwrap()
+async fn queue(aws: &Aws) -> String {
+    aws.sqs().create_queue().queue_name(new_name()).send().await.unwrap().queue_url.unwrap()
 }
 
 #[tokio::test]
 async fn a_message_arrives_in_its_queue_and_a_delayed_one_later() {
-    let Some(clients) = engine().await else { return };
-    let (seats, map) = (queue(&clients).await, queue(&clients).await);
+    let Some(aws) = engine().await else { return };
+    let (seats, map) = (queue(&aws).await, queue(&aws).await);
     let urls = [(QueueName::SeatSync, seats.clone()), (QueueName::Map, map.clone())];
-    let sqs = Sqs::new(clients.sqs.clone(), urls);
+    let sqs = Sqs::new(aws.sqs().clone(), urls);
     let group = partner("acme:1@x");
     sqs.send(QueueName::SeatSync, "now".to_owned(), Duration::ZERO, &group).await.unwrap();
     sqs.send(QueueName::Map, "other".to_owned(), Duration::ZERO, &group).await.unwrap();
     // More than SQS takes is sent with what it takes.
     sqs.send(QueueName::SeatSync, "later".to_owned(), Duration::from_secs(3_600), &group).await.unwrap();
-    assert_eq!(received(&clients, &seats, 1).await, ["now"]);
-    assert_eq!(received(&clients, &map, 1).await, ["other"]);
-    let attributes = clients.sqs.get_queue_attributes().queue_url(&seats);
+    assert_eq!(received(&aws, &seats, 1).await, ["now"]);
+    assert_eq!(received(&aws, &map, 1).await, ["other"]);
+    let attributes = aws.sqs().get_queue_attributes().queue_url(&seats);
     let attributes = attributes.attribute_names(aws_sdk_sqs::types::QueueAttributeName::All).send().await.unwrap();
     let delayed = aws_sdk_sqs::types::QueueAttributeName::ApproximateNumberOfMessagesDelayed;
     assert_eq!(attributes.attributes().unwrap()[&delayed], "1");
@@ -156,9 +156,9 @@ async fn a_message_arrives_in_its_queue_and_a_delayed_one_later() {
 
 #[tokio::test]
 async fn a_queue_without_a_url_or_that_is_not_there_is_an_error() {
-    let Some(clients) = engine().await else { return };
+    let Some(aws) = engine().await else { return };
     let url = format!("{}/000000000000/{}", second_engine().unwrap(), new_name());
-    let sqs = Sqs::new(clients.sqs, [(QueueName::Map, url)]);
+    let sqs = Sqs::new(aws.sqs(), [(QueueName::Map, url)]);
     for name in [QueueName::Map, QueueName::SeatSync] {
         assert!(sqs.send(name, "x".to_owned(), Duration::ZERO, &partner("acme")).await.is_err());
     }
@@ -166,16 +166,16 @@ async fn a_queue_without_a_url_or_that_is_not_there_is_an_error() {
 
 #[tokio::test]
 async fn every_event_reaches_the_bus_however_many_there_are() {
-    let Some(clients) = engine().await else { return };
-    let (bus, url) = (new_name(), queue(&clients).await);
-    clients.events.create_event_bus().name(&bus).send().await.unwrap();
+    let Some(aws) = engine().await else { return };
+    let (bus, url) = (new_name(), queue(&aws).await);
+    aws.events().create_event_bus().name(&bus).send().await.unwrap();
     let pattern = json!({ "source": [store::bus::SOURCE], "detail-type": ["billing.run_completed"] }).to_string();
-    clients.events.put_rule().name("all").event_bus_name(&bus).event_pattern(pattern).send().await.unwrap();
-    let attributes = clients.sqs.get_queue_attributes().queue_url(&url);
+    aws.events().put_rule().name("all").event_bus_name(&bus).event_pattern(pattern).send().await.unwrap();
+    let attributes = aws.sqs().get_queue_attributes().queue_url(&url);
     let arn = aws_sdk_sqs::types::QueueAttributeName::QueueArn;
     let attributes = attributes.attribute_names(arn.clone()).send().await.unwrap();
     let target = aws_sdk_eventbridge::types::Target::builder().id("queue").arn(&attributes.attributes().unwrap()[&arn]);
-    let request = clients.events.put_targets().rule("all").event_bus_name(&bus).targets(target.build().unwrap());
+    let request = aws.events().put_targets().rule("all").event_bus_name(&bus).targets(target.build().unwrap());
     request.send().await.unwrap();
 
     let event = |n: usize| OutEvent {
@@ -183,8 +183,8 @@ async fn every_event_reaches_the_bus_however_many_there_are() {
         // Twenty-three of 40 KB: neither ten at a time nor all fit one call by size.
         detail: json!({ "id": n, "pad": "x".repeat(40_000) }),
     };
-    Bus::new(clients.events.clone(), &bus).publish(&(0..23).map(event).collect::<Vec<_>>()).await.unwrap();
-    let ids: HashSet<u64> = received(&clients, &url, 23)
+    Bus::new(aws.events().clone(), &bus).publish(&(0..23).map(event).collect::<Vec<_>>()).await.unwrap();
+    let ids: HashSet<u64> = received(&aws, &url, 23)
         .await
         .iter()
         .map(|body| serde_json::from_str::<Value>(body).unwrap()["detail"]["id"].as_u64().unwrap())

@@ -59,9 +59,9 @@ impl Intercept for Units {
 async fn accepting_an_event_of_the_usual_size_is_one_call_and_one_write_unit() {
     let world = world().await;
     let settings = Settings::local(world.engine.endpoint());
-    let clients = store::clients(&settings).await;
+    let aws = store::Aws::new(&settings).await;
     let units = Units::default();
-    let config = clients.dynamodb.config().to_builder().interceptor(units.clone()).build();
+    let config = aws.dynamodb().config().to_builder().interceptor(units.clone()).build();
     let storage = Arc::new(Dynamo::new(aws_sdk_dynamodb::Client::from_conf(config), TABLE));
     let app = App { ports: Ports { storage, ..world.ports().clone() }, edge: world.app.edge.clone() };
     let router = runtime::edge::public_service(app, webhook_receive::routes());
