@@ -38,6 +38,11 @@ pub(super) fn open(place: &Place<'_>, after: i64) -> Query<Invoice> {
     from(place, after).filter(Filter::not_exist("paidDate")).filter(Filter::eq("isVoided", false))
 }
 
+/// All invoices, from an id on.
+pub(super) fn every(place: &Place<'_>, after: i64) -> Query<Invoice> {
+    from(place, after)
+}
+
 /// Invoices by id.
 pub(super) fn by_id(place: &Place<'_>, ids: impl IntoIterator<Item = i64>) -> Query<Invoice> {
     place.client().query::<Invoice>().include(Invoice::READ_FIELDS).any_of("id", ids)

@@ -6,6 +6,7 @@
 //! with our copy by id and written with the event that tells of it, so that a page that is read twice changes nothing
 //! the second time. The checkpoint moves only when a fetch has ended, to the instant at which it was started.
 
+mod closed;
 mod currencies;
 mod customers;
 mod due;
@@ -27,7 +28,7 @@ mod work;
 
 pub use due::{Ticked, tick};
 pub use one::{Asked, Explained, Resynced, Verdict, explain, resync};
-pub use record::{Active, Counts, Fetch, FetchKind, FetchState, FetchTrigger, Last, Progress, Step, Wanted};
+pub use record::{Active, Counts, Fetch, FetchKind, FetchState, FetchTrigger, Last, Progress, Round, Step, Wanted};
 pub use run::work;
 pub use start::{next_allowed, press, progress_of};
 pub use status::{SyncStatus, sync_status};

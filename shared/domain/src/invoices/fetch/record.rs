@@ -103,8 +103,25 @@ pub enum Step {
         /// `Invoices.id`.
         after: i64,
     },
+    /// What is closed, as much of it as a day takes.
+    Closed {
+        /// Pages that the day may still take.
+        pages: u32,
+    },
     /// Nothing is left.
     End,
+}
+
+/// How far the look at all invoices has come, a part of which is done each day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Round {
+    /// `Invoices.id` up to which they were looked at.
+    pub after: i64,
+    /// How many were looked at.
+    pub rows: u32,
+    /// How many there were in the round before.
+    pub rows_before: u32,
 }
 
 /// What a fetch has done so far.
@@ -210,6 +227,9 @@ pub struct Fetch {
     /// Customers that the filters let through only now, and whose invoices are being read.
     #[serde(default)]
     pub backfill: Vec<Unread>,
+    /// How far its look at closed invoices has come; absent where it has not begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round: Option<Round>,
     /// What it has done.
     pub counts: Counts,
     /// When it was started: what it has seen, it has seen not before this.
@@ -285,6 +305,9 @@ pub struct Progress {
     /// When the first import was started; absent until it has ended.
     #[serde(default)]
     pub first_import_at: Option<Timestamp>,
+    /// How far the daily look at closed invoices has come.
+    #[serde(default)]
+    pub round: Round,
     /// The fetch that is under way.
     pub active: Option<Active>,
     /// How each kind last ended.
@@ -309,6 +332,7 @@ impl Progress {
             import_wanted_at: None,
             customers_wanted_at: None,
             first_import_at: None,
+            round: Round::default(),
             active: None,
             last: BTreeMap::new(),
             fetch_new_at: None,

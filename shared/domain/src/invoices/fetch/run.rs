@@ -1,11 +1,12 @@
 //! What a worker does with a message: one fetch after the other, each page after page, as long as there is time.
 
+use super::closed;
 use super::customers;
 use super::invoices::{self, headers};
 use super::open;
 use super::place::{Place, Rows, filters_of};
 use super::record::{Counts, Fetch, FetchKind, FetchState, FetchTrigger, Last, Progress, Step};
-use super::start::{NONE_YET, settings_of};
+use super::start::{NONE_YET, progress_of, settings_of};
 use super::unread;
 use super::upsert::{self, How, Known};
 use super::work::{FetchMessage, FetchRef};
@@ -170,6 +171,7 @@ impl Work<'_> {
                 Step::Invoices { after } => self.invoices(&place, &mut known, after).await?,
                 Step::Backfill { after } => self.backfill(&place, &mut known, after).await?,
                 Step::Open { after } => self.open(&place, &mut known, after).await?,
+                Step::Closed { pages } => self.closed(&place, &mut known, pages).await?,
                 Step::End => {
                     self.count_calls(session);
                     self.end().await?;
@@ -350,12 +352,41 @@ impl Work<'_> {
             let read = headers(place, &page, &mut counts);
             counts.add(&upsert::take(place, known, read, self.how()).await?);
             counts.add(&open::take_others(place, known, (after, to), &seen, self.how()).await?);
-            let next = if last { self.after_invoices(place).await? } else { Step::Open { after: to } };
+            let next = if last { self.after_open(place).await? } else { Step::Open { after: to } };
             let goes_on = self.keep(place, next, counts).await?;
             if last || !goes_on {
                 return Ok(goes_on);
             }
             after = to;
+        }
+    }
+
+    /// After what is open comes, on the daily look, a part of what is closed.
+    async fn after_open(&mut self, place: &Place<'_>) -> Result<Step> {
+        if self.fetch.trigger == FetchTrigger::Manual {
+            return self.after_invoices(place).await;
+        }
+        let progress = progress_of(self.ports, self.scope, place.partner(), place.id()).await?;
+        let imported =
+            |progress: &Progress| progress.last.get(&FetchKind::Import).map(|last| last.counts.invoices_seen);
+        let here = progress.as_deref().and_then(imported).unwrap_or_default();
+        let round = progress.map(|progress| progress.round).unwrap_or_default();
+        self.fetch.value.round = Some(round);
+        Ok(Step::Closed { pages: closed::pages_of(round, here) })
+    }
+
+    async fn closed(&mut self, place: &Place<'_>, known: &mut Known, mut pages: u32) -> Result<bool> {
+        loop {
+            let round = self.fetch.round.unwrap_or_default();
+            let (round, last, counts) = closed::look(place, known, round, self.how()).await?;
+            self.fetch.value.round = Some(round);
+            pages = pages.saturating_sub(1);
+            let over = last || pages == 0;
+            let next = if over { self.after_invoices(place).await? } else { Step::Closed { pages } };
+            let goes_on = self.keep(place, next, counts).await?;
+            if over || !goes_on {
+                return Ok(goes_on);
+            }
         }
     }
 
@@ -530,6 +561,6 @@ fn conclude(progress: &mut Progress, fetch: &Fetch, now: Timestamp) {
             progress.customers_wanted_at =
                 progress.customers_wanted_at.filter(|at| fetch.wanted.customers != Some(*at));
         }
-        FetchKind::Open => {}
+        FetchKind::Open => progress.round = fetch.round.unwrap_or(progress.round),
     }
 }

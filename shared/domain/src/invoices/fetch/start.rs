@@ -164,6 +164,7 @@ pub(super) async fn claim(
         wanted,
         history_until: progress.first_import_at.or(progress.checkpoint.is_none().then_some(now)),
         backfill: Vec::new(),
+        round: None,
         counts: Counts::default(),
         started_at: now,
         first_page_at: None,

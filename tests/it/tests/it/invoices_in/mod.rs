@@ -1,6 +1,7 @@
 //! Invoices and customers, from the simulated Autotask into our copy, through schedules, queue and routes.
 
 mod by_hand;
+mod closed;
 mod currencies;
 mod customers;
 mod explain;

@@ -289,7 +289,8 @@ async fn after_a_long_time_our_copy_is_what_autotask_shows_and_the_ledger_explai
     }
     story.filters(1).await;
     story.hour().await;
-    for _ in 0..2 {
+    // As long as a round of all invoices takes, a page each day.
+    for _ in 0..kept(&story.world).await.len() / 500 + 3 {
         day(&story.world).await;
         story.hour().await;
     }
