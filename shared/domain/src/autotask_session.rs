@@ -3,6 +3,7 @@
 
 mod explain;
 mod unauthorised;
+mod unread;
 
 pub use explain::{explain, explain_zone};
 pub use unauthorised::{Verdict, settle, unauthorised};
@@ -102,7 +103,9 @@ pub(crate) async fn open_whatever_its_state(
 /// Opens a session in a zone that the record does not name yet.
 async fn open_at(ports: &Ports, scope: &Scope, connection: &Connection, zone: ZoneUrl, mode: Mode) -> Result<Session> {
     let (partner, id) = (&connection.partner, &connection.id);
-    let login = login_of(ports, scope, connection).await?;
+    let login = login_of(ports, scope, connection).await;
+    unread::follow(ports, scope, connection, login.as_ref().err()).await;
+    let login = login?;
     let key = Key::Settings(partner.clone(), id.clone());
     let settings = load::<SettingsRecord>(&*ports.storage, scope, &key).await?;
     let share =

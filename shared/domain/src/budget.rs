@@ -13,9 +13,11 @@
 mod gauge;
 pub mod rate;
 pub mod slots;
+mod told;
 pub mod window;
 
 pub use gauge::{Gauge, gauge};
+pub use told::NEAR_PERCENT;
 
 use crate::actor::Scope;
 use crate::ids::{ConnectionId, PartnerId};
@@ -135,6 +137,7 @@ impl From<Denied> for TransportError {
 /// What both limits need to know.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
+    pub(crate) ports: Ports,
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) scope: Scope,
@@ -207,6 +210,7 @@ impl Governed {
         mode: Mode,
     ) -> Self {
         let place = Place {
+            ports: ports.clone(),
             storage: ports.storage.clone(),
             clock: ports.clock.clone(),
             scope: scope.clone(),
@@ -236,7 +240,7 @@ impl Governed {
     /// # Errors
     /// Those of the storage. The budget then stays as it was.
     pub async fn observe(&self, threshold: &Threshold) -> Result<(), StorageError> {
-        rate::observe(&self.place, threshold).await
+        rate::observe(&self.place, self.share_percent, &self.owner, threshold).await
     }
 
     /// Gives the slots back. What cannot be given back expires by itself.
@@ -282,7 +286,7 @@ impl Governed {
         }
         let pause = rate::pause_asked_for(response);
         tracing::warn!(connection.id = %self.place.connection, seconds = pause.as_secs(), "Autotask's hourly limit is reached");
-        if let Err(error) = rate::back_off(&self.place, pause).await {
+        if let Err(error) = rate::back_off(&self.place, &self.owner, pause).await {
             tracing::warn!(error = %error, "other sessions do not know that Autotask's hourly limit is reached");
         }
     }

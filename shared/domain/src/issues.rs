@@ -162,7 +162,7 @@ impl Issue {
     }
 }
 
-fn key(partner: &PartnerId, connection: &ConnectionId, subject: &str, code: Code) -> Key {
+pub(crate) fn key(partner: &PartnerId, connection: &ConnectionId, subject: &str, code: Code) -> Key {
     Key::Issue(partner.clone(), connection.clone(), subject.to_owned(), code.as_str().to_owned())
 }
 

@@ -140,9 +140,10 @@ codes! {
     EventsLost = "events_lost": "Events of a webhook did not arrive.", "What they were about is looked for by itself; billing goes on.", "Nothing. If it happens often, tell support.";
     // Platform
     Throttled = "throttled": "Our share of Autotask's limits is used up right now.", "Nothing was changed by this call; scheduled work goes on by itself when there is room again.", "Try again when the answer says so. If it happens often, raise the share in the settings.";
+    ThresholdNear = "threshold_near": "Autotask's hourly limit of calls is nearly or quite reached.", "Our calls are fewer or wait; what is scheduled goes on by itself when there is room again.", "Nothing for now. If it happens often, find out which integrations make so many calls, or ask Autotask for a higher limit.";
     NeedsRelink = "needs_relink": "The connection needs new credentials.", "Everything of this connection is paused; mappings are kept.", "Enter new credentials.";
     ConnectionPaused = "connection_paused": "The connection is paused.", "Nothing is billed through this connection.", "Resume the connection.";
-    SecretStoreUnavailable = "secret_store_unavailable": "The credentials cannot be read right now.", "Nothing was changed.", "Try again in a few minutes.";
+    SecretStoreUnavailable = "secret_store_unavailable": "The credentials cannot be read right now.", "Nothing was changed; nothing is billed until they can be read.", "Try again in a few minutes; if it stays, enter the credentials again.";
     Conflict = "conflict": "Somebody else changed this in the meantime.", "Nothing was changed.", "Read it again and repeat your change.";
     PreconditionFailed = "precondition_failed": "The If-Match value is not the present version.", "Nothing was changed.", "Read it again and repeat your change with the new ETag.";
     IdempotencyMismatch = "idempotency_mismatch": "This Idempotency-Key was used with another request.", "Nothing was changed.", "Use a new key for a new request.";

@@ -9,6 +9,7 @@
 //! The price: where a long run has used the whole share, the next permit comes when that run's first minute leaves
 //! the window, up to an hour later, for people too. At steady use at least 95 % of the share are made in an hour.
 
+use super::told::{self, Tells};
 use super::window::Window;
 use super::{BudgetExhausted, Denied, Limit, Mode, Place, RACES_MAX, RETRY_SOON};
 use crate::ids::{ConnectionId, PartnerId};
@@ -57,6 +58,9 @@ pub struct BudgetRow {
     pub paused_until: Option<Timestamp>,
     /// What the database last said.
     pub database: Option<Observed>,
+    /// Whether an issue says that the limit is near or reached.
+    #[serde(default)]
+    pub told: bool,
 }
 
 /// What the database said of its limit.
@@ -185,7 +189,11 @@ pub(super) async fn take(place: &Place, share_percent: i64, wanted: u32, mode: M
             (Some(pause), Decision::Granted { .. }) => return Err(refused(pause)),
             (None, Decision::Refused { retry_after }) => return Err(refused(retry_after)),
             (None, Decision::Granted { permits, window }) => {
-                if put(place, row, |row| row.window = window).await? {
+                let taken = |row: &mut BudgetRow| {
+                    row.window = window;
+                    told::granted(row, &rate, now)
+                };
+                if put(place, row, taken).await? {
                     return Ok(permits);
                 }
             }
@@ -195,11 +203,15 @@ pub(super) async fn take(place: &Place, share_percent: i64, wanted: u32, mode: M
 }
 
 /// Lets nobody take a permit for `pause`.
-pub(super) async fn back_off(place: &Place, pause: SignedDuration) -> Result<(), StorageError> {
+pub(super) async fn back_off(place: &Place, session: &str, pause: SignedDuration) -> Result<(), StorageError> {
     for _ in 0..RACES_MAX {
         let row = row(place).await?;
         let until = place.clock.now().checked_add(pause).unwrap_or(Timestamp::MAX);
-        if put(place, row, |row| row.paused_until = row.paused_until.max(Some(until))).await? {
+        let paused = |row: &mut BudgetRow| {
+            row.paused_until = row.paused_until.max(Some(until));
+            told::refused(row, until, session)
+        };
+        if put(place, row, paused).await? {
             return Ok(());
         }
     }
@@ -221,7 +233,12 @@ pub(super) fn pause_asked_for(response: &Response) -> SignedDuration {
 }
 
 /// Takes note of what the database says of itself.
-pub(super) async fn observe(place: &Place, threshold: &Threshold) -> Result<(), StorageError> {
+pub(super) async fn observe(
+    place: &Place,
+    share_percent: i64,
+    session: &str,
+    threshold: &Threshold,
+) -> Result<(), StorageError> {
     for _ in 0..RACES_MAX {
         let row = row(place).await?;
         let seen = Observed {
@@ -230,7 +247,11 @@ pub(super) async fn observe(place: &Place, threshold: &Threshold) -> Result<(), 
             used: threshold.used,
             at: place.clock.now(),
         };
-        if put(place, row, |row| row.database = Some(seen)).await? {
+        let noted = |row: &mut BudgetRow| {
+            row.database = Some(seen);
+            told::observed(row, share_percent, &seen, session)
+        };
+        if put(place, row, noted).await? {
             return Ok(());
         }
     }
@@ -242,26 +263,30 @@ async fn row(place: &Place) -> Result<Option<Versioned<BudgetRow>>, StorageError
     load(&*place.storage, &place.scope, &Key::Budget(place.partner.clone(), place.connection.clone())).await
 }
 
-/// Writes a changed record; false where somebody else was faster.
+/// Writes a changed record with what it tells; false where somebody else was faster.
 async fn put(
     place: &Place,
     row: Option<Versioned<BudgetRow>>,
-    change: impl FnOnce(&mut BudgetRow),
+    change: impl FnOnce(&mut BudgetRow) -> Tells,
 ) -> Result<bool, StorageError> {
-    let write = match row {
+    let (write, tells) = match row {
         Some(Versioned { v, mut value }) => {
-            change(&mut value);
-            Write::replace(&value, v)?
+            let tells = change(&mut value);
+            (Write::replace(&value, v)?, tells)
         }
         None => {
             let (partner, connection) = (place.partner.clone(), place.connection.clone());
-            let mut value =
-                BudgetRow { partner, connection, window: Window::default(), paused_until: None, database: None };
-            change(&mut value);
-            Write::create(&value)?
+            let window = Window::default();
+            let mut value = BudgetRow { partner, connection, window, paused_until: None, database: None, told: false };
+            let tells = change(&mut value);
+            (Write::create(&value)?, tells)
         }
     };
-    match place.storage.write(&place.scope, vec![write]).await {
+    let written = match tells {
+        Tells::Nothing => place.storage.write(&place.scope, vec![write]).await,
+        tells => told::write(place, write, tells).await,
+    };
+    match written {
         Ok(()) => Ok(true),
         Err(StorageError::Conflict { .. }) => Ok(false),
         Err(error) => Err(error),
@@ -281,7 +306,7 @@ fn price(used_percent: i64) -> i64 {
     PRICE * (100 - SLOW_FROM_PERCENT) / left
 }
 
-fn used_percent(seen: &Observed) -> i64 {
+pub(super) fn used_percent(seen: &Observed) -> i64 {
     seen.used.clamp(0, 1_000_000) * 100 / seen.limit.max(1)
 }
 

@@ -236,7 +236,14 @@ proptest! {
 
 fn row(window: Window) -> BudgetRow {
     let (partner, connection) = (PartnerId::new("p".repeat(64)).unwrap(), ConnectionId::new("c".repeat(40)).unwrap());
-    BudgetRow { partner, connection, window, paused_until: Some(seconds(1)), database: Some(observed(10_000, 9_000)) }
+    BudgetRow {
+        partner,
+        connection,
+        window,
+        paused_until: Some(seconds(1)),
+        database: Some(observed(10_000, 9_000)),
+        told: false,
+    }
 }
 
 #[test]

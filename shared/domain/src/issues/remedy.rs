@@ -89,7 +89,7 @@ pub fn remedy(issue: &Issue) -> Remedy {
 
 fn connection(issue: &Issue) -> Remedy {
     match issue.code {
-        Code::NeedsRelink | Code::PermissionMissing => Remedy::Test,
+        Code::NeedsRelink | Code::PermissionMissing | Code::SecretStoreUnavailable => Remedy::Test,
         Code::BillingCodeMissing => Remedy::BillingCode,
         _ => named(issue),
     }
@@ -232,6 +232,7 @@ mod tests {
         for (subject, code, wanted) in [
             ("connection", Code::NeedsRelink, "Test"),
             ("connection", Code::PermissionMissing, "Test"),
+            ("connection", Code::SecretStoreUnavailable, "Test"),
             ("mappings", Code::PermissionMissing, "Test"),
             ("connection", Code::BillingCodeMissing, "BillingCode"),
             ("connection", Code::CostNotReadable, "Nothing"),

@@ -75,6 +75,7 @@ pub fn status(code: Code) -> StatusCode {
         | C::WebhookNotReady
         | C::WebhookDisabledByAutotask
         | C::EventsLost
+        | C::ThresholdNear
         | C::NeedsRelink
         | C::ConnectionPaused
         | C::Conflict
@@ -130,5 +131,6 @@ pub(super) fn retried_by_ourselves(code: Code) -> bool {
             | Code::PaymentWritebackFailed
             | Code::WebhookDisabledByAutotask
             | Code::EventsLost
+            | Code::ThresholdNear
     )
 }

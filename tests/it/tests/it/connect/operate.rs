@@ -40,7 +40,14 @@ async fn a_pause_that_autotask_asked_for_says_when_the_next_call_may_be_made() {
     let until = world.clock.now() + jiff::SignedDuration::from_mins(5);
     let key = Key::Budget(world.partner.clone(), world.connection.clone());
     let (partner, connection) = (world.partner.clone(), world.connection.clone());
-    let row = BudgetRow { partner, connection, window: Window::default(), paused_until: Some(until), database: None };
+    let row = BudgetRow {
+        partner,
+        connection,
+        window: Window::default(),
+        paused_until: Some(until),
+        database: None,
+        told: false,
+    };
     world.put(&row).await;
     let shown = world.api(Role::PartnerBilling).get("C/budget").await.expect(200);
     assert_eq!((&shown["available_now"], &shown["retry_after_seconds"]), (&json!(0), &json!(301)));

@@ -31,6 +31,7 @@ const STATUSES: &[(u16, &[&str])] = &[
             "webhook_not_ready",
             "webhook_disabled_by_autotask",
             "events_lost",
+            "threshold_near",
             "billing_code_missing",
             "different_database",
             "already_connected",

@@ -4,6 +4,7 @@ mod audit;
 mod board;
 mod deciding;
 mod issues;
+mod platform;
 mod retry;
 
 use domain::change::AuditRow;
