@@ -116,12 +116,14 @@ impl Default for Guards {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum DriftPolicy {
-    /// Write our count (the sources' behaviour), and say so.
+    /// Write our count (the sources' behaviour), and say so: the line's note has the code `drift_detected` with our
+    /// last value and the one that was there. It opens no issue, as nothing is left for anybody to do; what was held
+    /// before, and is overwritten now, is closed.
     #[default]
     Overwrite,
     /// Hold the line.
     Hold,
-    /// Leave the line alone in the month of the edit.
+    /// Leave the line alone in the month of the edit. It is told like what is overwritten, and for the same reason.
     RespectUntilNextMonth,
 }
 

@@ -3,6 +3,7 @@
 use super::super::{DECEMBER, adjustments, units};
 use super::{eve_with, patch_row, said, sync, worked_off};
 use crate::seat_sync::manual;
+use domain::Role;
 use domain::connections::settings::DriftPolicy;
 use domain::problem::Code;
 use domain::runs::{LineState, RunLine, RunMode};
@@ -33,6 +34,28 @@ async fn by_default_an_edit_is_overwritten_and_told() {
     let words = "15 -> 12 units from 2026-12-01, seen in Autotask. Somebody had changed our 12 to 15.";
     assert_eq!(said(&report[0]), (LineState::Changed, Some(Code::DriftDetected), words));
     assert_eq!((report[0].drift_from, units(&world, &lines)), (Some(12), vec![12]));
+    // It is the run that tells it: nothing is left for anybody to do.
+    let viewer = world.api(Role::PartnerViewer);
+    let runs = viewer.get("C/runs").await.expect(200);
+    let told = viewer.get(&format!("C/runs/{}/lines", runs["items"][0]["id"].as_str().unwrap())).await.expect(200);
+    let line = &told["items"][0];
+    assert_eq!((&line["code"], &line["changed_by_hand_from"]), (&json!("drift_detected"), &json!(12)), "{line}");
+    assert!(line["explanation"].as_str().unwrap().ends_with("Somebody had changed our 12 to 15."), "{line}");
+    let issues = viewer.get("C/issues?code=drift_detected").await.expect(200);
+    assert_eq!(issues["items"], json!([]));
+}
+
+#[tokio::test]
+async fn an_edit_that_was_held_and_is_overwritten_now_is_an_issue_no_longer() {
+    let (world, lines) = edited(DriftPolicy::Hold).await;
+    manual_run(&world).await;
+    let viewer = world.api(Role::PartnerViewer);
+    let issue = async || viewer.get("C/issues?code=drift_detected").await.expect(200)["items"][0]["state"].clone();
+    assert_eq!(issue().await, "open");
+    let policy = json!({"drift": "overwrite"});
+    world.api(Role::PartnerAdmin).patch("C/settings", policy).await.assert_status(200);
+    manual_run(&world).await;
+    assert_eq!((issue().await, units(&world, &lines)), (json!("resolved"), vec![12]));
 }
 
 #[tokio::test]
