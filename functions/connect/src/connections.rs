@@ -7,7 +7,7 @@ use crate::{ADMINS, READERS, examples};
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use domain::connections::{self, Keep, NewConnection, PatchedSettings, SettingsHead};
+use domain::connections::{self, Keep, NewConnection, PatchedSettings, SettingsHead, WebhookSettings};
 use domain::notify::Notifications;
 use domain::{ConnectionId, Problem};
 use http::{StatusCode, header};
@@ -119,8 +119,14 @@ pub(crate) async fn create_connection(
     let view = CreatedView {
         connection: (&made.connection).into(),
         warnings: warnings(made.warnings),
-        settings: PatchedSettings { v: 1, head, settings: made.settings, notifications: Notifications::default() }
-            .into(),
+        settings: PatchedSettings {
+            v: 1,
+            head,
+            settings: made.settings,
+            notifications: Notifications::default(),
+            webhooks: WebhookSettings::default(),
+        }
+        .into(),
     };
     Ok((StatusCode::CREATED, etag(1), [(header::LOCATION, location)], Json(view)))
 }

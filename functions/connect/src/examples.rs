@@ -66,6 +66,7 @@ pub(crate) fn settings() -> Value {
         "payment_writeback": true,
         "failure_ticket": {"enabled": false, "queue": null, "priority": null, "source": null, "company_id": 0, "per": "run"},
         "notifications": {"emails": [], "events": ["run_failed", "fetch_failed", "held", "disconnected", "webhook_disabled", "renewal"]},
+        "webhooks": {"entities": ["companies", "contacts"]},
     })
 }
 

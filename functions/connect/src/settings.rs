@@ -155,6 +155,14 @@ pub(crate) struct NotificationSettingsView {
     events: Vec<EventKind>,
 }
 
+/// What Autotask calls us about: changed by `POST /v1/connections/{cid}/webhooks/install` and `…/uninstall`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct WebhookSettingsView {
+    /// The kinds of which a webhook is installed.
+    #[schema(example = json!(["companies", "contacts"]))]
+    entities: Vec<String>,
+}
+
 /// A connection's settings.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SettingsView {
@@ -222,6 +230,7 @@ pub(crate) struct SettingsView {
     payment_writeback: bool,
     failure_ticket: FailureTicketView,
     notifications: NotificationSettingsView,
+    webhooks: WebhookSettingsView,
 }
 
 impl From<PatchedSettings> for SettingsView {
@@ -288,6 +297,9 @@ impl From<PatchedSettings> for SettingsView {
             notifications: NotificationSettingsView {
                 emails: notifications.emails.into_iter().map(String::from).collect(),
                 events: notifications.events,
+            },
+            webhooks: WebhookSettingsView {
+                entities: of.webhooks.entities.iter().map(|entity| entity.as_str().to_owned()).collect(),
             },
         }
     }

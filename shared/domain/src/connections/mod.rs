@@ -33,7 +33,7 @@ pub(crate) use lifecycle::look;
 pub use lifecycle::{Tested, pause, probe_permissions, resume, test};
 pub use matrix::{INVOICE_MATRIX, MATRIX, MatrixRow, Right};
 pub use overview::{Counters, Overview, list, overview};
-pub use patch::{PATCH_BILLING_KEYS, PatchedSettings, SettingsHead, patch_settings, read_settings};
+pub use patch::{PATCH_BILLING_KEYS, PatchedSettings, SettingsHead, WebhookSettings, patch_settings, read_settings};
 pub(crate) use probe::billing_code_name;
 pub use profiles::{FEATURES, Feature, JobProfile};
 pub use progress::{Progress, ProgressStep, StepState, setup_progress};

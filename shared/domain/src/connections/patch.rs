@@ -15,6 +15,8 @@ use crate::ports::Ports;
 use crate::problem::{Code, Error, FieldError, Problem, Result};
 use crate::records::{Key, Versioned, load};
 use crate::tickets::check_settings;
+use crate::webhooks::{WebhookEntity, load_webhooks};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 /// What `partner_billing` may change: how money is written, not where the connection stands.
@@ -74,6 +76,15 @@ pub struct PatchedSettings {
     pub settings: Settings,
     /// Whom mails go to, and of what: shown here, changed at their own home.
     pub notifications: Notifications,
+    /// What Autotask calls us about: shown here, changed by installing and uninstalling.
+    pub webhooks: WebhookSettings,
+}
+
+/// What a connection's settings show of its webhooks.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct WebhookSettings {
+    /// The kinds of which a webhook is installed.
+    pub entities: Vec<WebhookEntity>,
 }
 
 /// A connection's settings.
@@ -87,8 +98,10 @@ pub async fn read_settings(
     id: &ConnectionId,
 ) -> Result<PatchedSettings> {
     let (connection, settings) = load_both(ports, scope, partner, id).await?;
+    let (head, v, settings) = (head(&connection), settings.v, settings.value.settings);
     let notifications = notifications_of(ports, scope, partner, id).await?.value;
-    Ok(PatchedSettings { v: settings.v, head: head(&connection), settings: settings.value.settings, notifications })
+    let webhooks = webhooks_of(ports, scope, partner, id).await?;
+    Ok(PatchedSettings { v, head, settings, notifications, webhooks })
 }
 
 /// Applies a merge patch (RFC 7396); null brings a default back. A patch that changes nothing writes nothing.
@@ -108,16 +121,20 @@ pub async fn patch_settings(
     let (connection, stored) = load_both(ports, scope, partner, id).await?;
     check_version(if_match, stored.v)?;
     let notifications = notifications_of(ports, scope, partner, id).await?.value;
+    let webhooks = webhooks_of(ports, scope, partner, id).await?;
     // What was read may be sent back as it is.
     let mut patch = patch.clone();
-    if patch.get("notifications") == Some(&json!(notifications)) {
-        patch.remove("notifications");
+    for (name, shown) in [("notifications", json!(notifications)), ("webhooks", json!(webhooks))] {
+        if patch.get(name) == Some(&shown) {
+            patch.remove(name);
+        }
     }
     check_role(actor.role, &patch)?;
     let before = (head(&connection), stored.value.settings.clone());
     let after = merged(&before.0, &before.1, &patch)?;
     if after == before {
-        return Ok(PatchedSettings { v: stored.v, head: before.0, settings: before.1, notifications });
+        let (head, settings) = before;
+        return Ok(PatchedSettings { v: stored.v, head, settings, notifications, webhooks });
     }
     let tickets = &after.1.failure_ticket;
     if tickets.enabled && *tickets != before.1.failure_ticket {
@@ -158,7 +175,17 @@ pub async fn patch_settings(
         }
     }
     change.commit(scope).await.map_err(|error| conflict_as(error, conflict))?;
-    Ok(PatchedSettings { v: stored.v + 1, head: after.0, settings: after.1, notifications })
+    let (head, settings) = after;
+    Ok(PatchedSettings { v: stored.v + 1, head, settings, notifications, webhooks })
+}
+
+async fn webhooks_of(ports: &Ports, scope: &Scope, partner: &PartnerId, id: &ConnectionId) -> Result<WebhookSettings> {
+    let found = load_webhooks(ports, scope, partner, id).await?;
+    let hooks = found.into_iter().flat_map(|found| found.value.hooks);
+    let mut entities: Vec<WebhookEntity> = hooks.filter(|hook| hook.id.is_some()).map(|hook| hook.entity).collect();
+    // In the order of our own list, in whatever order they were made.
+    entities.sort_by_key(|entity| WebhookEntity::ALL.iter().position(|known| known == entity));
+    Ok(WebhookSettings { entities })
 }
 
 async fn load_both(
@@ -270,6 +297,7 @@ fn merge_key(value: &mut Value, defaults: &Value, key: &str, new: &Value, errors
     let Some(default) = defaults.get(key) else {
         let rule = match key {
             "notifications" => "is set by PUT …/notifications",
+            "webhooks" => "is set by POST …/webhooks/install and …/webhooks/uninstall",
             _ => "is no setting",
         };
         errors.push(error(&pointer, rule));

@@ -230,3 +230,26 @@ async fn only_an_admin_of_the_partner_installs_and_only_what_autotask_has() {
     assert_eq!((&table["state"], &table["stale"]["code"]), (&json!("absent"), &json!("connection_paused")));
     assert_eq!(world.writes(), []);
 }
+
+#[tokio::test]
+async fn the_settings_show_which_kinds_are_installed_and_say_where_that_is_changed() {
+    let world = testkit::world().await;
+    let admin = world.api(Role::PartnerAdmin);
+    let shown = async || admin.get("C/settings").await.expect(200)["webhooks"].clone();
+    assert_eq!(shown().await, json!({"entities": []}));
+    install(&world, &["tickets", "companies"]).await;
+    assert_eq!(shown().await, json!({"entities": ["companies", "tickets"]}));
+    let all = admin.get("C/settings").await.expect(200);
+    // What was read may be sent back as it is; anything else is said where it belongs.
+    admin.patch("C/settings", json!({"webhooks": all["webhooks"], "renewal": "propose"})).await.assert_status(200);
+    for other in [json!({"entities": ["contacts"]}), json!(null)] {
+        let refused = admin.patch("C/settings", json!({"webhooks": other})).await;
+        let problem = refused.assert_problem(400, "invalid_input");
+        let rule = "is set by POST …/webhooks/install and …/webhooks/uninstall";
+        assert_eq!(problem["errors"], json!([{"pointer": "/webhooks", "detail": rule}]));
+    }
+    assert_eq!(shown().await, json!({"entities": ["companies", "tickets"]}));
+    admin.post("C/webhooks/uninstall", Value::Null).await.assert_status(202);
+    world.drain().await;
+    assert_eq!(shown().await, json!({"entities": []}));
+}
