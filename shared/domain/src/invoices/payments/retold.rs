@@ -5,10 +5,12 @@
 
 use crate::actor::{Actor, Scope};
 use crate::change::Change;
+use crate::connections::Connection;
 use crate::ids::{ConnectionId, PartnerId, PaymentId};
 use crate::issues::{self, Fix, Met, More, Subject};
 use crate::ports::Ports;
 use crate::problem::{Code, Result};
+use crate::records::{Key, load};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::Serialize;
@@ -59,7 +61,8 @@ impl Content<'_> {
     }
 }
 
-/// Opens the issue that a name was used for something else; the same message counts once.
+/// Opens the issue that a name was used for something else, where the first one's connection is there; the same
+/// message counts once.
 ///
 /// # Errors
 /// Records.
@@ -71,6 +74,11 @@ pub(super) async fn open(
     name: Name<'_>,
     (first, second): (Content<'_>, Content<'_>),
 ) -> Result<()> {
+    let key = Key::Connection(partner.clone(), connection.clone());
+    if load::<Connection>(&*ports.storage, scope, &key).await?.is_none() {
+        // It was taken out with its connection.
+        return Ok(());
+    }
     let subject = name.subject(first.invoice);
     let words = format!("First it was {}, then {}.", first.words(), second.words());
     let data = json!({"first": first, "second": second});
