@@ -121,7 +121,8 @@ async fn refuse_while_sent(ports: &Ports, scope: &Scope, connection: &Connection
 }
 
 /// Removes what is kept of an Autotask database: mappings of accounts and packages, what they hold, the lines' ledger,
-/// invoices, issues, tickets. Ids that mean something else, or nothing, elsewhere. In as many transactions as it takes.
+/// invoices, issues, tickets, how much of its limits was used. Ids that mean something else, or nothing, elsewhere. In as
+/// many transactions as it takes.
 pub(super) async fn drop_theirs(ports: &Ports, scope: &Scope, partner: &PartnerId, id: &ConnectionId) -> Result<()> {
     invoices::forget(ports, scope, partner, id).await?;
     let of = |make: fn(PartnerId, ConnectionId) -> Collection| make(partner.clone(), id.clone());
@@ -134,8 +135,8 @@ pub(super) async fn drop_theirs(ports: &Ports, scope: &Scope, partner: &PartnerI
     remove_all::<UnitLine>(ports, scope, of(Collection::UnitLines)).await?;
     remove_all::<Issue>(ports, scope, of(Collection::Issues)).await?;
     remove_all::<FailureTicket>(ports, scope, of(Collection::FailureTickets)).await?;
-    let report = Write::delete(Key::HealthReport(partner.clone(), id.clone()), Expect::Any);
-    Ok(ports.storage.write(scope, vec![report]).await?)
+    let last = [Key::HealthReport, Key::Budget].map(|key| Write::delete(key(partner.clone(), id.clone()), Expect::Any));
+    Ok(ports.storage.write(scope, last.to_vec()).await?)
 }
 
 /// Removes what is left of a connection that has ended; the audit trail and the runs stay until they expire.

@@ -30,8 +30,8 @@ async fn left(world: &World) -> BTreeSet<String> {
     }
 }
 
-/// What people may look up afterwards, until it expires.
-const HISTORY: [&str; 4] = ["audit", "run", "run_chunk", "run_line"];
+/// What people may look up afterwards, until it expires; and who called at the same time, which expires within a day.
+const HISTORY: [&str; 5] = ["audit", "run", "run_chunk", "run_line", "slots"];
 
 /// The files that are kept.
 async fn files(world: &World) -> Vec<BlobKey> {
@@ -103,7 +103,7 @@ async fn another_database_meets_nothing_of_the_one_before_though_its_ids_are_the
         world.sim.insert(ci, "Companies", &[json!({"companyName": "Stranger", "companyType": 1})]).unwrap()[0];
     let row = json!({"companyID": company, "invoiceTotal": "10.00", "totalTaxValue": "0"});
     assert_eq!(world.sim.make_invoices(ci, &[row]).unwrap()[0].id, paid);
-    invoices_in::tick(&world).await;
+    invoices_in::hour(&world).await;
     let shown = world.api(Role::PartnerViewer).get(&format!("C/invoices/{paid}")).await.expect(200);
     assert_eq!((&shown["outstanding"], &shown["paid"]), (&json!("10.00"), &json!("0.00")), "{shown}");
     // What was paid there is not paid here.
@@ -140,9 +140,13 @@ async fn a_fetch_ends_after_the_page_at_which_its_connection_stopped() {
     world.advance(SignedDuration::from_hours(1));
     world.tick("invoice-fetch", &invoices_in::now(&world)).await;
     fault(&world, "POST", "*Companies/query", FaultKind::Delay { ms: 200 });
-    let admin = admin(&world);
-    let (_, paused) = futures::join!(world.work_one(), admin.post("C/pause", Value::Null));
-    paused.assert_status(200);
+    let pause = async {
+        while invoices_in::calls(&world).is_empty() {
+            tokio::task::yield_now().await;
+        }
+        admin(&world).post("C/pause", Value::Null).await.assert_status(200);
+    };
+    futures::join!(world.work_one(), pause);
     assert_eq!(invoices_in::calls(&world).len(), 1, "{:?}", invoices_in::calls(&world));
     let status = world.api(Role::PartnerViewer).get("C/sync-status").await.expect(200);
     assert_eq!(status["new"]["last_state"], "failed");
