@@ -90,6 +90,9 @@ pub struct PastWebhook {
     pub guid: String,
     /// Since when it is gone.
     pub since: Timestamp,
+    /// The number from which on its deliveries may still wait for their turn; none: all have had it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub look_from: Option<u64>,
 }
 
 /// A look at everything that has changed, because events were lost.
@@ -191,19 +194,21 @@ impl Webhooks {
     /// Forgets a webhook that is gone; its deliveries are still found.
     pub(super) fn bury(&mut self, entity: &WebhookEntity, now: Timestamp) {
         let hook = self.hook_mut(entity);
-        let guid = hook.guid.take();
+        let (guid, from) = (hook.guid.take(), hook.waits_from());
         (hook.id, hook.keyed_at, hook.made_by, hook.ready) = (None, None, None, false);
         (hook.complete_to, hook.look_from) = (None, None);
         if let Some(guid) = guid {
-            self.bury_guid(entity, &guid, now);
+            self.bury_guid(entity, &guid, from, now);
         }
     }
 
-    /// The same of one that may never have been among ours.
-    pub(super) fn bury_guid(&mut self, entity: &WebhookEntity, guid: &str, now: Timestamp) {
+    /// The same of one that may never have been among ours. `from`: from which number on its deliveries may wait.
+    pub(super) fn bury_guid(&mut self, entity: &WebhookEntity, guid: &str, from: u64, now: Timestamp) {
+        let known = self.past.iter().find(|past| past.guid == guid);
+        let look_from = known.map_or(Some(from), |past| past.look_from);
         let kept = |past: &PastWebhook| past.guid != guid && now.duration_since(past.since) < super::DELIVERY_KEPT;
         self.past.retain(kept);
-        self.past.push(PastWebhook { entity: entity.clone(), guid: guid.to_owned(), since: now });
+        self.past.push(PastWebhook { entity: entity.clone(), guid: guid.to_owned(), since: now, look_from });
         let surplus = self.past.len().saturating_sub(PAST_MAX);
         self.past.drain(..surplus);
     }
@@ -245,6 +250,12 @@ impl Webhooks {
 }
 
 impl InstalledWebhook {
+    /// The lowest number of a delivery that may wait for its turn.
+    pub(super) fn waits_from(&self) -> u64 {
+        let above = self.complete_to.map_or(0, |complete_to| complete_to.saturating_add(1));
+        self.look_from.map_or(above, |from| from.min(above))
+    }
+
     /// One that is not there yet.
     fn none(entity: &WebhookEntity) -> Self {
         Self {

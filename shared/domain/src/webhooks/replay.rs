@@ -138,10 +138,15 @@ async fn matching(
 /// by the hourly look.
 async fn announce(desk: &Desk<'_>, found: &[Versioned<Delivery>], audit: Tell) -> Result<()> {
     desk.amend(|record: &mut Webhooks| {
+        let lowest = |guid: Option<&String>, present: Option<u64>| {
+            let of_hook = found.iter().filter(|delivery| guid == Some(&delivery.guid));
+            of_hook.map(|delivery| delivery.sequence).chain(present).min()
+        };
         for hook in &mut record.hooks {
-            let of_hook = found.iter().filter(|delivery| hook.guid.as_ref() == Some(&delivery.guid));
-            let lowest = of_hook.map(|delivery| delivery.sequence).chain(hook.look_from).min();
-            hook.look_from = lowest;
+            hook.look_from = lowest(hook.guid.as_ref(), hook.look_from);
+        }
+        for past in &mut record.past {
+            past.look_from = lowest(Some(&past.guid), past.look_from);
         }
         Ok(vec![audit.clone()])
     })

@@ -5,7 +5,7 @@ use super::{Fitting, Stop, subject};
 use crate::problem::{Code, Error, Result};
 use crate::webhooks::amend::Tell;
 use crate::webhooks::callout::WebhookEntity;
-use crate::webhooks::installed::Webhooks;
+use crate::webhooks::installed::{InstalledWebhook, Webhooks};
 use crate::webhooks::theirs::{Whose, fields, kind, name, of_kind};
 use autotask::{Field, Id, NewWebhook, Webhook, WebhookPatch};
 
@@ -151,8 +151,9 @@ impl Fitting<'_> {
                 let before = record.hook_mut(entity).guid.clone().filter(|before| Some(before) != guid.as_ref());
                 if let Some(before) = before {
                     let hook = record.hook_mut(entity);
+                    let from = hook.waits_from();
                     (hook.complete_to, hook.look_from) = (None, None);
-                    record.bury_guid(entity, &before, now);
+                    record.bury_guid(entity, &before, from, now);
                     record.ask_poll(now);
                 }
                 let hook = record.hook_mut(entity);
@@ -260,7 +261,9 @@ impl Fitting<'_> {
         if let Some(guid) = guid {
             self.desk
                 .amend(|record| {
-                    record.bury_guid(entity, &guid, now);
+                    let known = record.hook(entity).filter(|hook| hook.guid.as_ref() == Some(&guid));
+                    let from = known.map_or(0, InstalledWebhook::waits_from);
+                    record.bury_guid(entity, &guid, from, now);
                     Ok(Vec::new())
                 })
                 .await?;

@@ -42,35 +42,21 @@ pub(super) async fn of(
     lowest: Option<u64>,
     logged: bool,
 ) -> Result<Gaps> {
-    let now = desk.ports.clock.now();
-    let mut walk = Walk { gaps: Gaps { complete_to, lost: 0, waits_from: None }, moving: true, now, logged };
+    let mut walk = Walk::from(complete_to, desk.ports.clock.now(), logged);
     let above = complete_to.into_iter().chain(lowest.map(|lowest| lowest.saturating_sub(1))).min();
-    let (partner, connection) = (desk.partner.clone(), desk.connection.clone());
-    let of = match above {
-        Some(above) => Collection::DeliveriesBetween(partner, connection, guid.to_owned(), above, u64::MAX),
-        None => Collection::Deliveries(partner, connection, guid.to_owned()),
-    };
-    let (mut after, mut queued) = (None, 0);
-    for _ in 0..PAGES_MAX {
-        let page = PageRequest { limit: PAGE, after, order: Order::Ascending, read: Read::Strong };
-        let (found, next) = load_page::<Delivery>(&*desk.ports.storage, desk.scope, &of, page).await?;
-        for delivery in &found {
-            walk.step(delivery.sequence, delivery.received_at, delivery.status);
-            let waits = delivery.status == DeliveryStatus::Stored;
-            if waits && now.duration_since(delivery.received_at) >= STORED_WAIT && queued < QUEUED_MAX {
-                EventMessage::of(delivery).send(desk.ports).await?;
-                queued += 1;
-            }
-        }
-        match next {
-            Some(token) => after = Some(token),
-            None => break,
-        }
-    }
-    if queued > 0 {
-        tracing::warn!(connection.id = %desk.connection, deliveries = queued, "deliveries that nobody worked on are queued again");
-    }
-    Ok(walk.gaps)
+    let stopped = walk.through(desk, guid, above).await?.filter(|at| complete_to.is_some_and(|to| *at < to));
+    Ok(Gaps { waits_from: walk.gaps.waits_from.or(stopped), ..walk.gaps })
+}
+
+/// Looks through the deliveries of a webhook that is gone, from a number on: from which one on any waits. What is missing
+/// among them was made up for when it went.
+///
+/// # Errors
+/// Storage's and the queue's own.
+pub(super) async fn waiting(desk: &Desk<'_>, guid: &str, from: u64) -> Result<Option<u64>> {
+    let mut walk = Walk::from(Some(u64::MAX), desk.ports.clock.now(), false);
+    let stopped = walk.through(desk, guid, from.checked_sub(1)).await?;
+    Ok(walk.gaps.waits_from.or(stopped))
 }
 
 struct Walk {
@@ -81,6 +67,42 @@ struct Walk {
 }
 
 impl Walk {
+    fn from(complete_to: Option<u64>, now: Timestamp, logged: bool) -> Self {
+        Self { gaps: Gaps { complete_to, lost: 0, waits_from: None }, moving: true, now, logged }
+    }
+
+    /// Takes every delivery above a number, and queues those that nobody works on. Answers where it stopped, if that is
+    /// not the end.
+    async fn through(&mut self, desk: &Desk<'_>, guid: &str, above: Option<u64>) -> Result<Option<u64>> {
+        let (partner, connection) = (desk.partner.clone(), desk.connection.clone());
+        let of = match above {
+            Some(above) => Collection::DeliveriesBetween(partner, connection, guid.to_owned(), above, u64::MAX),
+            None => Collection::Deliveries(partner, connection, guid.to_owned()),
+        };
+        let (mut after, mut queued, mut last) = (None, 0, None);
+        for _ in 0..PAGES_MAX {
+            let page = PageRequest { limit: PAGE, after, order: Order::Ascending, read: Read::Strong };
+            let (found, next) = load_page::<Delivery>(&*desk.ports.storage, desk.scope, &of, page).await?;
+            last = found.last().map(|delivery| delivery.sequence).or(last);
+            for delivery in &found {
+                self.step(delivery.sequence, delivery.received_at, delivery.status);
+                let waits = delivery.status == DeliveryStatus::Stored;
+                if waits && self.now.duration_since(delivery.received_at) >= STORED_WAIT && queued < QUEUED_MAX {
+                    EventMessage::of(delivery).send(desk.ports).await?;
+                    queued += 1;
+                }
+            }
+            after = next;
+            if after.is_none() {
+                break;
+            }
+        }
+        if queued > 0 {
+            tracing::warn!(connection.id = %desk.connection, deliveries = queued, "deliveries that nobody worked on are queued again");
+        }
+        Ok(last.filter(|_| after.is_some()))
+    }
+
     fn step(&mut self, sequence: u64, received_at: Timestamp, status: DeliveryStatus) {
         // Nobody knows with which number a webhook begins: with the first one that came.
         let before = self.gaps.complete_to.unwrap_or_else(|| sequence.saturating_sub(1));
@@ -130,12 +152,11 @@ mod tests {
             (Some(5), true, &[(2, old, Applied), (3, old, Stored), (6, old, Applied)], Some(6), 0),
         ];
         for (complete_to, logged, rows, wanted, lost) in cases {
-            let mut walk = Walk { gaps: Gaps { complete_to, lost: 0, waits_from: None }, moving: true, now, logged };
+            let mut walk = Walk::from(complete_to, now, logged);
             rows.iter().for_each(|(sequence, at, status)| walk.step(*sequence, *at, *status));
             assert_eq!((walk.gaps.complete_to, walk.gaps.lost), (wanted, lost), "{complete_to:?} {rows:?}");
         }
-        let mut walk =
-            Walk { gaps: Gaps { complete_to: Some(5), lost: 0, waits_from: None }, moving: true, now, logged: true };
+        let mut walk = Walk::from(Some(5), now, true);
         [(2, Applied), (3, Stored), (4, Stored), (6, Stored)]
             .iter()
             .for_each(|(n, status)| walk.step(*n, old, *status));

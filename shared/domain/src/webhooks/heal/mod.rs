@@ -14,10 +14,14 @@ use super::work::AdminMessage;
 use crate::ports::Deadline;
 use crate::problem::{Code, Result};
 use gaps::Gaps;
+use jiff::SignedDuration;
 use log::Log;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// How long callouts of a webhook that is gone may still come: Autotask gives up after five attempts in two minutes.
+const GONE_WAIT: SignedDuration = SignedDuration::from_mins(10);
 
 /// Looks at everything.
 ///
@@ -36,8 +40,18 @@ pub(super) async fn heal(around: &Around<'_>, deadline: &dyn Deadline, round: u3
         let found = gaps::of(&desk, guid, hook.complete_to, lowest, log.whole).await?;
         gaps.insert(guid.clone(), (hook.look_from, found));
     }
+    let mut waiting = BTreeMap::new();
+    for past in &record.past {
+        let from = log.lowest.get(&past.guid).copied().into_iter().chain(past.look_from).min();
+        let Some(from) = from else { continue };
+        waiting.insert(past.guid.clone(), (past.look_from, gaps::waiting(&desk, &past.guid, from).await?));
+    }
     let lost: u64 = gaps.values().map(|(_, gaps)| gaps.lost).sum();
-    desk.amend(|record| Ok(taken_down(record, &gaps, &log, lost, started))).await?;
+    desk.amend(|record| {
+        still_waiting(record, &waiting, started);
+        Ok(taken_down(record, &gaps, &log, lost, started))
+    })
+    .await?;
     if lost > 0 || log.recovered > 0 {
         tracing::warn!(connection.id = %connection, lost, recovered = log.recovered, "events did not arrive");
     }
@@ -87,6 +101,16 @@ fn taken_down(
     );
     let data = json!({"lost": lost, "recovered": log.recovered});
     vec![Tell::Opens(ALL.to_owned(), Code::EventsLost, words), Tell::Event("webhook.events_lost", data)]
+}
+
+/// From where on deliveries of webhooks that are gone still wait. One that went only now may have some on the way.
+fn still_waiting(record: &mut Webhooks, waiting: &BTreeMap<String, (Option<u64>, Option<u64>)>, now: jiff::Timestamp) {
+    for past in &mut record.past {
+        let Some((looked_from, found)) = waiting.get(&past.guid) else { continue };
+        let kept =
+            past.look_from.filter(|from| Some(*from) != *looked_from || now.duration_since(past.since) < GONE_WAIT);
+        past.look_from = kept.into_iter().chain(*found).min();
+    }
 }
 
 /// Whether Autotask calls every webhook that is wanted.

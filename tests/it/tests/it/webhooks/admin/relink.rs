@@ -2,6 +2,7 @@
 //! user who made it.
 
 use super::*;
+use domain::webhooks::DeliveryStatus;
 
 const USER: &str = "second@msp.example";
 const OTHER_SECRET: &str = "second-secret";
@@ -83,4 +84,32 @@ async fn a_user_who_may_make_no_webhooks_leaves_those_of_before_and_says_so() {
     heal(&world).await;
     assert_ne!(only(&world, "CompanyWebhooks")["ownerResourceID"], json!(before));
     assert_eq!(issues(&world).await, []);
+}
+
+#[tokio::test]
+async fn what_waited_for_new_credentials_is_told_though_its_webhook_is_replaced_by_the_new_users() {
+    let world = testkit::world().await;
+    install(&world, &["tickets"]).await;
+    let company = world.company("Northwind");
+    let row = json!({"companyID": company, "title": "Printer", "status": 1, "priority": 2});
+    let ticket = world.sim.insert(world.ci, "Tickets", &[row]).unwrap()[0];
+    let old = guid(&world, "tickets").await;
+    world.sim.set_secret(world.ci, "another").unwrap();
+    world.api(Role::PartnerAdmin).post("C/test", Value::Null).await.assert_problem(422, "credentials_invalid");
+    for sequence in 1..=2 {
+        assert_eq!(call(&world, 1, 1, &callout(&old, "Ticket", ticket, sequence)).await, 200);
+    }
+    world.drain().await;
+    assert!(deliveries(&world, &old).await.iter().all(|delivery| delivery.status == DeliveryStatus::Stored));
+    world.sim.set_api_user(world.ci, USER, OTHER_SECRET).unwrap();
+    let login = json!({"username": USER, "secret": OTHER_SECRET});
+    world.api(Role::PartnerAdmin).post("C/relink", login).await.assert_status(200);
+    heal(&world).await;
+    assert_ne!(guid(&world, "tickets").await, old);
+    assert_eq!(world.published("ticket.updated").len(), 2);
+    assert!(deliveries(&world, &old).await.iter().all(|delivery| delivery.status == DeliveryStatus::Applied));
+    for _ in 0..2 {
+        heal(&world).await;
+    }
+    assert_eq!(record(&world).await.past.iter().filter(|past| past.look_from.is_some()).count(), 0, "nothing waits");
 }
