@@ -5,7 +5,7 @@ use super::callout::WebhookEntity;
 use super::changed::Around;
 use super::delivery::{Delivery, DeliveryStatus};
 use super::fit;
-use super::installed::{InstalledWebhook, WebhookProblem, Webhooks};
+use super::installed::{InstalledWebhook, PastWebhook, WebhookProblem, Webhooks};
 use super::schedule;
 use super::theirs::{Maker, Orphan, Whose, is_orphan, kind, of_kind};
 use super::work::AdminMessage;
@@ -32,6 +32,8 @@ const ERRORS_WITHIN: SignedDuration = SignedDuration::from_hours(24);
 const ERRORS_READ_MAX: usize = 2_000;
 /// Deliveries read at once.
 const PAGE: u32 = 500;
+/// Generations of keys between webhooks that are forgotten and the next ones: a key's neighbours are taken, too.
+const GENERATIONS_LEFT: u32 = 2;
 
 /// A webhook's name in our API: its kind and Autotask's id, as each kind has ids of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -360,7 +362,7 @@ async fn remove_orphans(around: &Around<'_>) -> Result<Vec<WebhookId>> {
 }
 
 /// Removes a connection's webhooks from Autotask as far as that is possible now: it is about to lose its credentials.
-/// What stays calls a URL that nobody takes events for any more, and is switched off by Autotask after 25 of them.
+/// What stays calls a URL whose events are dropped.
 pub(crate) async fn remove_while_possible(ports: &Ports, scope: &Scope, actor: &Actor, connection: &Connection) {
     if !matches!(connection.status, ConnectionStatus::Connected | ConnectionStatus::Paused) {
         return;
@@ -383,7 +385,8 @@ pub(crate) async fn remove_while_possible(ports: &Ports, scope: &Scope, actor: &
     session.close().await;
 }
 
-/// Forgets a connection's webhooks, which are those of a database or of credentials that it has no longer.
+/// Forgets a connection's webhooks, which are those of a database or of credentials that it has no longer. Their keys
+/// are valid no more: ids that they name may be something else's in another database.
 ///
 /// # Errors
 /// Storage's own.
@@ -405,7 +408,9 @@ pub(crate) async fn forget(
                     record.bury(&entity, now);
                 }
             }
-            let (past, generation) = (std::mem::take(&mut record.past), record.generation);
+            let generation = record.generation.saturating_add(GENERATIONS_LEFT);
+            let past = std::mem::take(&mut record.past);
+            let past = past.into_iter().map(|past| PastWebhook { look_from: None, ..past }).collect();
             *record = Webhooks { past, generation, ..Webhooks::none(partner, id) };
             Ok(vec![Tell::Also(Write::delete(schedule::key(partner, id), Expect::Any))])
         })

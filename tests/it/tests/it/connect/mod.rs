@@ -9,6 +9,8 @@ mod settings;
 mod setup;
 mod theirs;
 
+pub(crate) use relink::other_database;
+
 use domain::connections::Connection;
 use domain::ports::SecretName;
 use domain::records::{Collection, Key};

@@ -127,7 +127,7 @@ async fn only_the_main_accounts_admin_relinks_and_only_the_version_it_read() {
     assert!(world.sim.requests().is_empty());
 }
 
-pub(super) fn other_database(world: &World) -> (u64, Value) {
+pub(crate) fn other_database(world: &World) -> (u64, Value) {
     let spec = DatabaseSpec::new("other@msp.example", "other-secret", INTEGRATION_CODE);
     let other = world.sim.add_database(spec).unwrap();
     (other.ci, json!({"username": "other@msp.example", "secret": "other-secret"}))

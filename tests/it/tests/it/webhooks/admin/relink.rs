@@ -2,6 +2,7 @@
 //! user who made it.
 
 use super::*;
+use crate::connect_function::other_database;
 use domain::webhooks::DeliveryStatus;
 
 const USER: &str = "second@msp.example";
@@ -112,4 +113,27 @@ async fn what_waited_for_new_credentials_is_told_though_its_webhook_is_replaced_
         heal(&world).await;
     }
     assert_eq!(record(&world).await.past.iter().filter(|past| past.look_from.is_some()).count(), 0, "nothing waits");
+}
+
+#[tokio::test]
+async fn a_webhook_that_stayed_in_another_database_tells_nothing_of_this_one() {
+    let world = testkit::world().await;
+    install(&world, &["tickets"]).await;
+    let old = guid(&world, "tickets").await;
+    let company = world.company("Northwind");
+    let row = json!({"companyID": company, "title": "Printer", "status": 1, "priority": 2});
+    let ticket = world.sim.insert(world.ci, "Tickets", &[row]).unwrap()[0];
+    assert_eq!(call(&world, 1, 1, &callout(&old, "Ticket", ticket, 1)).await, 200, "it is on its way");
+    let (ci, mut other) = other_database(&world);
+    other["start_fresh"] = json!(true);
+    world.api(Role::PartnerAdmin).post("C/relink", other).await.assert_status(200);
+    install(&world, &["tickets"]).await;
+    assert_eq!(world.sim.rows(ci, "TicketWebhooks").unwrap().len(), 1);
+    let mut deleted = callout(&old, "Ticket", ticket, 2);
+    deleted["Action"] = json!("Delete");
+    assert_eq!(call(&world, 1, 1, &deleted).await, 200);
+    heal(&world).await;
+    let told = ["created", "updated", "deleted"].map(|what| world.published(&format!("ticket.{what}")).len());
+    assert_eq!(told, [0, 0, 0], "an id of there is another ticket's here");
+    assert!(deliveries(&world, &old).await.iter().all(|delivery| delivery.status == DeliveryStatus::Dropped));
 }
