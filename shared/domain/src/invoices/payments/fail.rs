@@ -22,7 +22,8 @@ const BACKOFF_MAX: SignedDuration = SignedDuration::from_hours(6);
 const TOLD_AFTER: u32 = 3;
 /// How soon a connection that is paused, or needs new credentials, is looked at again: it may be used again at once.
 const HELD_AGAIN: SignedDuration = SignedDuration::from_mins(15);
-/// How soon a write-back that is switched off, or waits for the fetch of its invoice, is looked at again.
+/// How soon a write-back that is switched off, whose connection has ended, or that waits for the fetch of its invoice, is
+/// looked at again.
 const OFF_AGAIN: SignedDuration = SignedDuration::from_hours(1);
 /// How long to wait where our share of Autotask's limits is used up and nobody says how long.
 const THROTTLED: SignedDuration = SignedDuration::from_mins(1);
@@ -72,8 +73,16 @@ pub(super) fn held(connection: &Connection, settings: &Settings, now: Timestamp)
                 HELD_AGAIN,
             );
         }
-        ConnectionStatus::NeedsRelink | ConnectionStatus::Disconnected => {
+        ConnectionStatus::NeedsRelink => {
             return held(Code::NeedsRelink, "The connection needs new credentials.", HELD_AGAIN);
+        }
+        // It may come back with what it kept; what it does not keep is removed with all else.
+        ConnectionStatus::Disconnected => {
+            return held(
+                Code::NeedsRelink,
+                "The connection was ended; it is written when it is linked again.",
+                OFF_AGAIN,
+            );
         }
     }
     if settings.kill_switch {

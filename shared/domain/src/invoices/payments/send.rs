@@ -10,7 +10,7 @@ use super::record::{Intent, Writeback};
 use crate::actor::{Actor, Scope};
 use crate::autotask_session::{self, Session};
 use crate::change::Change;
-use crate::connections::{Connection, ConnectionStatus, load_connection};
+use crate::connections::{Connection, load_connection};
 use crate::ids::{ConnectionId, PartnerId};
 use crate::ports::{Ports, StorageError};
 use crate::problem::{Code, Error, Result};
@@ -80,7 +80,7 @@ async fn round(
         Err(error) if error.code() == Some(Code::NotFound) => return end(ports, scope, writeback).await,
         Err(error) => return Err(error),
     };
-    if connection.status == ConnectionStatus::Disconnected || books.invoice.is_none() {
+    if books.invoice.is_none() {
         return end(ports, scope, writeback).await;
     }
     if let Some(wait) = held(&connection, &books.settings, ports.clock.now()) {

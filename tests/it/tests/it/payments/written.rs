@@ -138,6 +138,25 @@ async fn a_write_back_of_a_connection_that_is_gone_ends() {
 }
 
 #[tokio::test]
+async fn a_connection_that_ended_and_comes_back_with_what_it_kept_writes_what_waited() {
+    let world = testkit::world().await;
+    let invoice = world.synced_invoice("150.00").await;
+    pay(&world, invoice, "pay-1", "150.00").await.assert_status(201);
+    world.api(Role::PartnerAdmin).delete("C?keep=mappings").await.assert_status(204);
+    let calls = world.sim.requests().len();
+    world.drain().await;
+    world.advance(SignedDuration::from_hours(3));
+    tick(&world).await;
+    assert_eq!(world.sim.requests().len(), calls, "it has no credentials");
+    let login = json!({"username": testkit::USERNAME, "secret": testkit::SECRET});
+    world.api(Role::PartnerAdmin).post("C/relink", login).await.assert_status(200);
+    world.advance(SignedDuration::from_hours(1));
+    tick(&world).await;
+    assert_eq!(world.paid_there(invoice), Some(date(2026, 11, 19)));
+    assert_eq!((writeback(&world, invoice).await, issues(&world).await), (None, BTreeSet::new()));
+}
+
+#[tokio::test]
 async fn a_message_that_was_lost_is_made_up_for_by_the_sweep() {
     let world = testkit::world().await;
     let invoice = world.synced_invoice("150.00").await;
