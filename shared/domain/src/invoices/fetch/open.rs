@@ -18,12 +18,13 @@ const GONE_PERCENT_MAX: usize = 30;
 const GONE_MIN: usize = 10;
 
 /// Takes over what Autotask says of invoices that are open here and that it did not return among its open ones: those
-/// with ids in `(above, to]` and not in `seen`.
+/// with ids in `(above, to]` and not in `seen`. `gone_before`: how many of earlier pages are gone.
 pub(super) async fn take_others(
     place: &Place<'_>,
     known: &mut Known,
     (above, to): (i64, i64),
     seen: &BTreeSet<i64>,
+    gone_before: u32,
     how: How,
 ) -> Result<Counts> {
     let mut counts = Counts::default();
@@ -44,16 +45,27 @@ pub(super) async fn take_others(
     if gone.is_empty() {
         return Ok(counts);
     }
-    // Of all that are open, here or there: of those that are open here alone nearly all are gone.
-    let open = seen.len() + others.len();
-    let many = gone.len() >= GONE_MIN && gone.len() * 100 > open * GONE_PERCENT_MAX;
+    let (all_gone, open) = share(place, gone.len(), seen.len() + others.len(), gone_before).await?;
+    let many = all_gone >= GONE_MIN && all_gone * 100 > open * GONE_PERCENT_MAX;
     let sees = sees_all::<Invoice>(place.client()).await;
     let sees = sees.map_err(|source| Error::Autotask { doing: "asking what the API user may see", source })?;
     if many || !sees {
-        let words = format!("{} of {open} open invoices are no longer returned.", gone.len());
-        tracing::warn!(connection.id = %place.id(), gone = gone.len(), looked_for = open, "invoices vanished");
+        let words = format!("{all_gone} of {open} open invoices are no longer returned.");
+        tracing::warn!(connection.id = %place.id(), gone = all_gone, looked_for = open, "invoices vanished");
         return Err(Error::problem(Code::PermissionMissing, words));
     }
     counts.invoices_missing += upsert::take_missing(place, &gone).await?;
     Ok(counts)
+}
+
+/// How many are gone so far, and of how many that are open, here or there: of those that are open here alone nearly all
+/// are gone. Not of a page, which may be a short one: the newest are deleted together.
+async fn share(place: &Place<'_>, gone: usize, open: usize, gone_before: u32) -> Result<(usize, usize)> {
+    let before = usize::try_from(gone_before).unwrap_or(usize::MAX);
+    if gone + before < GONE_MIN {
+        return Ok((gone, open));
+    }
+    let of = Collection::OpenInvoices(place.partner().clone(), place.id().clone());
+    let ours = load_all::<OpenInvoice>(&*place.ports.storage, place.scope, &of, Read::Strong).await?.len();
+    Ok((gone + before, open.max(ours + before)))
 }

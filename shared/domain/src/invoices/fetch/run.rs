@@ -351,7 +351,8 @@ impl Work<'_> {
             let seen: BTreeSet<i64> = page.iter().map(|row| row.id.get()).collect();
             let read = headers(place, &page, &mut counts);
             counts.add(&upsert::take(place, known, read, self.how()).await?);
-            counts.add(&open::take_others(place, known, (after, to), &seen, self.how()).await?);
+            let gone_before = self.fetch.counts.invoices_missing;
+            counts.add(&open::take_others(place, known, (after, to), &seen, gone_before, self.how()).await?);
             let next = if last { self.after_open(place).await? } else { Step::Open { after: to } };
             let goes_on = self.keep(place, next, counts).await?;
             if last || !goes_on {

@@ -1,6 +1,6 @@
 //! What is edited is right within a day; what is gone is called missing, and never archived.
 
-use super::{day, imported, kept, told, viewer, world};
+use super::{day, imported, kept, told, viewer, world, world_without_pdfs};
 use domain::Role;
 use domain::invoices::InvoiceStatus;
 use jiff::SignedDuration;
@@ -95,4 +95,34 @@ async fn a_dozen_deleted_of_many_are_missing_and_stop_nothing() {
         let status = world.our_invoice(*id).await.status;
         assert_eq!(status == InvoiceStatus::Missing, at < 12, "invoice {id}: {status:?}");
     }
+}
+
+#[tokio::test]
+async fn a_deleted_batch_of_the_newest_is_held_against_all_that_are_open_not_against_a_short_last_page() {
+    let world = world_without_pdfs().await;
+    let made = world.many_invoices(5, 1_015, 1);
+    imported(&world).await;
+    let gone = &made[1_000..1_012];
+    for id in gone {
+        world.delete_invoice(*id);
+    }
+    day(&world).await;
+    let status = viewer(&world, "C/sync-status").await;
+    assert_eq!(status["open"]["last_state"], "done", "{status}");
+    let missing = kept(&world).await.into_iter().filter(|invoice| invoice.status == InvoiceStatus::Missing);
+    assert_eq!(missing.map(|invoice| invoice.id).collect::<Vec<_>>(), gone);
+}
+
+#[tokio::test]
+async fn many_that_vanish_page_by_page_are_held_together() {
+    let world = world_without_pdfs().await;
+    let made = world.many_invoices(5, 2_100, 1);
+    imported(&world).await;
+    // A quarter of the first pages, and then all that is left.
+    for id in made[..250].iter().chain(&made[1_250..1_500]).chain(&made[1_700..]) {
+        world.delete_invoice(*id);
+    }
+    day(&world).await;
+    let status = viewer(&world, "C/sync-status").await;
+    assert!(status["open"]["last_problem"].as_str().unwrap().starts_with("permission_missing"), "{status}");
 }
