@@ -112,14 +112,19 @@ fn is_history(header: &Header, how: How) -> bool {
     !header.is_open() && how.history_until.is_some_and(|until| header.created_at < until)
 }
 
-/// Whether Autotask says anything that our copy does not.
+/// Whether Autotask says anything that our copy does not, or may have shown only a part of it before.
 fn is_news(invoice: &Invoice, header: &Header) -> bool {
-    invoice.digest != header.digest() || invoice.missing_since.is_some()
+    invoice.digest != header.digest() || invoice.missing_since.is_some() || may_lack_lines(invoice)
 }
 
 /// Whether its lines may be others.
 fn is_other_money(invoice: &Invoice, header: &Header) -> bool {
-    invoice.total != header.total || invoice.tax != header.tax
+    invoice.total != header.total || invoice.tax != header.tax || may_lack_lines(invoice)
+}
+
+/// Whether lines may not have been there yet, or not been shown to us, when they were read.
+fn may_lack_lines(invoice: &Invoice) -> bool {
+    matches!(invoice.check, Check::Differs { .. })
 }
 
 /// Learns what the filters make of these customers; those that are not here yet are read.

@@ -1,11 +1,13 @@
 //! What is edited is right within a day; what is gone is called missing, and never archived.
 
-use super::{day, imported, kept, told, viewer, world, world_without_pdfs};
-use domain::Role;
+use super::{day, hour, imported, kept, told, viewer, world, world_without_pdfs};
 use domain::invoices::InvoiceStatus;
+use domain::issues::{Issue, IssueState};
+use domain::records::Collection;
+use domain::{Code, Role};
 use jiff::SignedDuration;
 use serde_json::json;
-use simulator::{Access, Permissions};
+use simulator::{Access, Fault, FaultKind, Match, Permissions};
 
 #[tokio::test]
 async fn amount_due_date_and_a_deletion_follow_within_a_day() {
@@ -125,4 +127,32 @@ async fn many_that_vanish_page_by_page_are_held_together() {
     day(&world).await;
     let status = viewer(&world, "C/sync-status").await;
     assert!(status["open"]["last_problem"].as_str().unwrap().starts_with("permission_missing"), "{status}");
+}
+
+#[tokio::test]
+async fn lines_that_autotask_shows_only_later_are_here_within_the_hour() {
+    let world = world_without_pdfs().await;
+    let company = world.company("Northwind");
+    world.invoice(company, &[("Seats", 1, "2.50")]);
+    imported(&world).await;
+    let late = world.invoice(company, &[("Seats", 4, "2.50"), ("Backup", 1, "40.00")]);
+    let none = json!({"items": [], "pageDetails": {"count": 0, "requestCount": 500, "prevPageUrl": null, "nextPageUrl": null}});
+    let fault = Fault::new(Match::new("POST", "*BillingItems/query"), FaultKind::Status { status: 200, body: none });
+    world.sim.add_fault(fault.times(1));
+    hour(&world).await;
+    let shown = viewer(&world, &format!("C/invoices/{}", late.id)).await;
+    assert_eq!((&shown["line_count"], &shown["lines_match"]), (&json!(0), &json!(false)));
+    hour(&world).await;
+    let shown = viewer(&world, &format!("C/invoices/{}", late.id)).await;
+    assert_eq!((&shown["line_count"], &shown["lines_match"]), (&json!(2), &json!(true)));
+    let events: Vec<_> = told(&world);
+    assert_eq!(events, [("invoice.created".to_owned(), late.id), ("invoice.updated".to_owned(), late.id)]);
+    let issues: Vec<Issue> = world.load_all(&Collection::Issues(world.partner.clone(), world.connection.clone())).await;
+    let [mismatch] = issues
+        .into_iter()
+        .filter(|issue| issue.code == Code::InvoiceTotalMismatch)
+        .collect::<Vec<_>>()
+        .try_into()
+        .unwrap();
+    assert_eq!(mismatch.state, IssueState::Resolved);
 }
