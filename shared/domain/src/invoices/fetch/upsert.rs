@@ -396,14 +396,15 @@ async fn add<'a>(place: &Place<'a>, mut change: Change<'a>, plan: &mut Plan) -> 
     Ok((change.event(kind, data)?, nudge))
 }
 
-/// A PDF shows number, dates, lines and total.
+/// A PDF shows number, dates, lines and total. While an invoice was missing, nobody asked for its PDF.
 fn asks_for_pdf(plan: &Plan) -> bool {
     let after = &plan.after;
     let shown = |invoice: &Invoice| {
         let Invoice { number, date, due, total, tax, .. } = invoice;
         (number.clone(), *date, *due, *total, *tax, invoice.lines.set.clone())
     };
-    after.voided_on.is_none() && plan.before.as_ref().is_none_or(|before| shown(before) != shown(after))
+    let same = |before: &Invoice| before.missing_since.is_none() && shown(before) == shown(after);
+    after.voided_on.is_none() && plan.before.as_ref().is_none_or(|before| !same(before))
 }
 
 async fn issues_of<'a>(place: &Place<'a>, mut change: Change<'a>, plan: &Plan) -> Result<Change<'a>> {

@@ -1,7 +1,7 @@
 //! What is edited is right within a day; what is gone is called missing, and never archived.
 
 use super::{day, hour, imported, kept, told, viewer, world, world_without_pdfs};
-use domain::invoices::InvoiceStatus;
+use domain::invoices::{InvoiceStatus, pdf};
 use domain::issues::{Issue, IssueState};
 use domain::records::Collection;
 use domain::{Code, Role};
@@ -155,4 +155,27 @@ async fn lines_that_autotask_shows_only_later_are_here_within_the_hour() {
         .try_into()
         .unwrap();
     assert_eq!(mismatch.state, IssueState::Resolved);
+}
+
+#[tokio::test]
+async fn an_invoice_that_was_missing_for_a_while_gets_the_pdf_that_it_lacked() {
+    let world = world().await;
+    let company = world.company("Northwind");
+    let one = world.invoice(company, &[("Seats", 4, "2.50")]);
+    let away = Fault::new(Match::new("GET", "*/InvoicePdf"), FaultKind::Status { status: 404, body: json!(null) });
+    let away = world.sim.add_fault(away);
+    imported(&world).await;
+    let path = format!("C/invoices/{}/resync", one.id);
+    let none = json!({"items": [], "pageDetails": {"count": 0, "requestCount": 500, "prevPageUrl": null, "nextPageUrl": null}});
+    let hidden = Fault::new(Match::new("POST", "*Invoices/query"), FaultKind::Status { status: 200, body: none });
+    world.sim.add_fault(hidden.times(1));
+    let billing = world.api(Role::PartnerBilling);
+    assert_eq!(billing.post(&path, json!({})).await.expect(200)["status"], "missing");
+    world.advance(SignedDuration::from_hours(2));
+    assert!(pdf::ask(world.ports(), &world.scope(), &world.partner, &world.connection).await.unwrap());
+    world.drain().await;
+    world.sim.remove_fault(away);
+    assert_eq!(billing.post(&path, json!({})).await.expect(200)["status"], "open");
+    hour(&world).await;
+    assert_eq!(viewer(&world, &format!("C/invoices/{}", one.id)).await["pdf"]["state"], "stored");
 }
