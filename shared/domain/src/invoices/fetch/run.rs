@@ -319,6 +319,8 @@ impl Work<'_> {
     /// All invoices of customers that the filters let through only now, some customers at a time.
     async fn backfill(&mut self, place: &Place<'_>, known: &mut Known, after: i64) -> Result<bool> {
         let some: Vec<i64> = self.fetch.backfill.iter().map(|unread| unread.company).collect();
+        // Somebody else may have let them in meanwhile.
+        known.forget(&some);
         let mut rows =
             Rows::of(invoices::of_customers(place, &self.fetch, &some, after), "reading invoices of customers");
         loop {

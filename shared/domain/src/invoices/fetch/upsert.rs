@@ -46,6 +46,13 @@ pub(in crate::invoices) struct Known {
 }
 
 impl Known {
+    /// Has these customers looked at again: what was decided about them is no longer so.
+    pub(super) fn forget(&mut self, companies: &[i64]) {
+        for company in companies {
+            self.customers.remove(company);
+        }
+    }
+
     fn get(&self, company: i64) -> Option<&Decision> {
         self.customers.get(&company).and_then(Option::as_ref)
     }

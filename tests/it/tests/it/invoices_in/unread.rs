@@ -63,3 +63,31 @@ async fn one_that_came_with_an_invoice_fetched_by_hand_brings_the_others_at_the_
     hour(&world).await;
     assert_eq!(here(&world).await, BTreeSet::from(invoices));
 }
+
+#[tokio::test]
+async fn one_that_is_let_in_by_hand_while_a_fetch_still_takes_it_for_kept_out_is_read_whole_all_the_same() {
+    let world = world().await;
+    let (company, invoices) = lead_with_two_paid(&world).await;
+    let other = world.company("Tailspin");
+    world.invoice(other, &[("Seats", 1, "2.50")]);
+    let fresh = world.invoice(company, &[("Seats", 6, "2.50")]).id;
+    world.advance(SignedDuration::from_hours(1));
+    world.tick("invoice-fetch", &super::now(&world)).await;
+    // The fetch has decided about both customers, and waits for the lines.
+    let lines = Match::new("POST", "*BillingItems/query");
+    world.sim.add_fault(Fault::new(lines, FaultKind::Delay { ms: 500 }).times(1));
+    let by_hand = async {
+        while !super::calls(&world).iter().any(|call| call.ends_with("BillingItems/query")) {
+            tokio::task::yield_now().await;
+        }
+        becomes_a_customer(&world, company);
+        let path = format!("C/invoices/{}/resync", invoices[1]);
+        world.api(Role::PartnerBilling).post(&path, json!({})).await.assert_status(201);
+    };
+    futures::join!(world.work_one(), by_hand);
+    world.drain().await;
+    hour(&world).await;
+    let mine: BTreeSet<i64> =
+        here(&world).await.into_iter().filter(|id| invoices.contains(id) || *id == fresh).collect();
+    assert_eq!(mine, BTreeSet::from([invoices[0], invoices[1], fresh]));
+}
