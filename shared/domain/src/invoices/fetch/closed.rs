@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 pub(super) const PAGE: usize = 500;
 /// Days in which all invoices are to be looked at once.
 const ROUND_DAYS: u32 = 28;
-/// Share of ours on a page, in per cent, that may be gone before it is rather the right to see them that is.
+/// Share of a page, in per cent, that may be gone before it is rather the right to see them that is.
 const GONE_PERCENT_MAX: usize = 30;
 /// Fewer that are gone than this are believed.
 const GONE_MIN: usize = 10;
@@ -42,7 +42,7 @@ pub(super) async fn look(
     let seen: BTreeSet<i64> = rows.iter().map(|row| row.id.get()).collect();
     let page = headers(place, &rows, &mut counts);
     counts.add(&upsert::take(place, known, page, How { dense: true, ..history }).await?);
-    counts.invoices_missing += gone(place, (round.after, to), &seen).await?;
+    counts.invoices_missing += gone(place, round, to, &seen).await?;
     let rows = round.rows.saturating_add(u32::try_from(seen.len()).unwrap_or(u32::MAX));
     let next = match last {
         true => Round { after: 0, rows: 0, rows_before: rows },
@@ -51,9 +51,9 @@ pub(super) async fn look(
     Ok((next, last, counts))
 }
 
-/// Marks ours with ids in `(above, to]` that Autotask no longer has. Answers how many.
-async fn gone(place: &Place<'_>, (above, to): (i64, i64), seen: &BTreeSet<i64>) -> Result<u32> {
-    let of = Collection::InvoicesBetween(place.partner().clone(), place.id().clone(), above, to);
+/// Marks ours of the page, up to the id `to`, that Autotask no longer has. Answers how many.
+async fn gone(place: &Place<'_>, round: Round, to: i64, seen: &BTreeSet<i64>) -> Result<u32> {
+    let of = Collection::InvoicesBetween(place.partner().clone(), place.id().clone(), round.after, to);
     let ours = load_all::<Invoice>(&*place.ports.storage, place.scope, &of, Read::Strong).await?;
     let standing = ours.iter().filter(|invoice| invoice.missing_since.is_none()).map(|invoice| invoice.id);
     let (there, others): (Vec<i64>, Vec<i64>) = standing.partition(|id| seen.contains(id));
@@ -65,7 +65,7 @@ async fn gone(place: &Place<'_>, (above, to): (i64, i64), seen: &BTreeSet<i64>) 
     let found: BTreeSet<i64> = rows.iter().map(|row| row.id.get()).collect();
     let gone: Vec<i64> = others.iter().copied().filter(|id| !found.contains(id)).collect();
     let of = there.len() + others.len();
-    let many = gone.len() >= GONE_MIN && gone.len() * 100 > of * GONE_PERCENT_MAX;
+    let many = too_many(gone.len(), of, round);
     if gone.is_empty() || many || !sees_all::<autotask::Invoice>(place.client()).await.map_err(failed(SEES))? {
         // The day's look at open ones says so, where it meets the same; there is no more to do about closed ones.
         if many {
@@ -76,11 +76,33 @@ async fn gone(place: &Place<'_>, (above, to): (i64, i64), seen: &BTreeSet<i64>) 
     upsert::take_missing(place, &gone).await
 }
 
+/// Whether so many of a page are gone that it is rather the right to see them. The last page of many may be a short one,
+/// and the newest are deleted together: it counts as a whole one.
+fn too_many(gone: usize, of: usize, round: Round) -> bool {
+    let all = usize::try_from(round.rows_before.max(round.rows)).unwrap_or(PAGE);
+    gone >= GONE_MIN && gone * 100 > of.max(all.min(PAGE)) * GONE_PERCENT_MAX
+}
+
 const SEES: &str = "asking what the API user may see";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_dozen_of_a_short_last_page_may_be_gone_and_half_of_all_may_not() {
+        let of = |rows_before| Round { rows_before, ..Round::default() };
+        for (gone, page, all, wanted) in [
+            (12, 20, 5_000, false),
+            (12, 20, 20, true),
+            (9, 9, 9, false),
+            (151, 500, 5_000, true),
+            (150, 500, 5_000, false),
+            (20, 40, 0, true),
+        ] {
+            assert_eq!(too_many(gone, page, of(all)), wanted, "{gone} of {page}, {all} in all");
+        }
+    }
 
     #[test]
     fn a_day_takes_one_call_and_more_where_a_round_would_last_longer_than_four_weeks() {
