@@ -114,6 +114,9 @@ pub struct Delivery {
     /// How often it came again, and was recognised.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub again: u32,
+    /// How often it was put off since it came or was last replayed, while Autotask was away.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub put_off: u32,
     /// How often work on it began.
     #[serde(default)]
     pub attempts: u32,
@@ -154,6 +157,7 @@ impl Delivery {
             source: DeliverySource::Callout,
             status: DeliveryStatus::Stored,
             again: 0,
+            put_off: 0,
             attempts: 0,
             handled_at: None,
             words: String::new(),

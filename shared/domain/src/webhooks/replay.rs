@@ -157,7 +157,8 @@ async fn announce(desk: &Desk<'_>, found: &[Versioned<Delivery>], audit: Tell) -
 /// Has a delivery wait for its turn again, and sends its message.
 async fn again(desk: &Desk<'_>, mut found: Versioned<Delivery>) -> Result<Delivery> {
     for _ in 0..TRIES {
-        let after = Delivery { status: DeliveryStatus::Stored, words: String::new(), ..found.value.clone() };
+        let after =
+            Delivery { status: DeliveryStatus::Stored, words: String::new(), put_off: 0, ..found.value.clone() };
         match desk.ports.storage.write(desk.scope, vec![Write::replace(&after, found.v)?]).await {
             Ok(()) => {
                 EventMessage::of(&after).send(desk.ports).await?;

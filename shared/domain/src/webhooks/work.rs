@@ -126,7 +126,9 @@ pub async fn work(ports: &Ports, scope: &Scope, body: &str) -> Result<()> {
         Ok(Ended::Waits(words)) => note(ports, scope, delivery, DeliveryStatus::Stored, words.to_owned()).await,
         Ok(Ended::NotNow(pause)) => message.send_in(ports, pause.clamp(PAUSE_MIN, DELAY_MAX)).await,
         Ok(Ended::Away(pause, words)) => {
-            let pause = pause.max(PAUSE_MIN.saturating_mul(2_u32.saturating_pow(delivery.attempts)));
+            let pause = pause.max(PAUSE_MIN.saturating_mul(2_u32.saturating_pow(delivery.put_off)));
+            let put_off = delivery.put_off.saturating_add(1);
+            let delivery = Versioned { v: delivery.v, value: Delivery { put_off, ..delivery.value } };
             note(ports, scope, delivery, DeliveryStatus::Stored, words).await?;
             message.send_in(ports, pause.min(DELAY_MAX)).await
         }
@@ -161,26 +163,26 @@ async fn attempt(ports: &Ports, scope: &Scope, actor: &Actor, delivery: &Deliver
     }
     let session = match autotask_session::open(ports, scope, &connection).await {
         Ok(session) => session,
-        Err(error) => return not_now(error, delivery.attempts),
+        Err(error) => return not_now(error, delivery.put_off),
     };
     let applied = apply(ports, scope, actor, &connection, &session, delivery).await;
     session.close().await;
     match applied {
         Ok(applied) => Ok(Ended::Done(applied)),
         Err(Error::Autotask { source, .. }) => {
-            not_now(autotask_session::settle(ports, scope, actor, &connection, source).await, delivery.attempts)
+            not_now(autotask_session::settle(ports, scope, actor, &connection, source).await, delivery.put_off)
         }
-        Err(error) => not_now(error, delivery.attempts),
+        Err(error) => not_now(error, delivery.put_off),
     }
 }
 
 /// What is not a failure of this event: our share of Autotask's limits, its being away, credentials.
-fn not_now(error: Error, attempts: u32) -> Result<Ended> {
+fn not_now(error: Error, put_off: u32) -> Result<Ended> {
     let Error::Problem(problem) = &error else { return Err(error) };
     let pause = Duration::from_secs(problem.retry_after.unwrap_or_default());
     match problem.code {
         Code::Throttled | Code::Unavailable => Ok(Ended::NotNow(pause)),
-        Code::AutotaskUnavailable if attempts < AWAY_TRIES_MAX => Ok(Ended::Away(pause, problem.detail.clone())),
+        Code::AutotaskUnavailable if put_off < AWAY_TRIES_MAX => Ok(Ended::Away(pause, problem.detail.clone())),
         Code::NeedsRelink | Code::CredentialsInvalid | Code::AccountLockedOrInactive => {
             Ok(Ended::Waits("The connection needs new credentials."))
         }

@@ -260,6 +260,14 @@ async fn what_cannot_be_applied_for_hours_is_a_failure_that_says_why() {
     let kept = delivery(&world, 1).await;
     assert_eq!((kept.status, kept.attempts), (DeliveryStatus::Failed, 20 + 3), "{}", kept.words);
     world.leave_messages();
+    // A replay has patience again.
+    let path = format!("C/webhook-deliveries/{}.1/replay", super::GUID);
+    world.api(Role::PartnerAdmin).post(&path, Value::Null).await.assert_status(202);
+    assert_eq!(world.work_one().await, Some(Outcome::Done));
+    assert_eq!((delivery(&world, 1).await.status, delivery(&world, 1).await.put_off), (DeliveryStatus::Stored, 1));
+    world.sim.clear_faults();
+    world.drain().await;
+    assert_eq!(delivery(&world, 1).await.status, DeliveryStatus::Unchanged);
 }
 
 #[tokio::test]
