@@ -20,7 +20,8 @@ pub(super) fn first<'a>(change: Change<'a>, of: &Invoice) -> Result<Change<'a>> 
         return Ok(change);
     }
     let (partner, connection) = (of.partner.clone(), of.connection.clone());
-    change.create(&NumberHolders { partner, connection, number: of.number.clone(), invoices: vec![of.id] })
+    let (number, missing) = (of.number.clone(), Vec::new());
+    change.create(&NumberHolders { partner, connection, number, invoices: vec![of.id], missing })
 }
 
 /// Adds the moving of an invoice to the number that it carries now, with the issue of a clash.
@@ -35,20 +36,27 @@ pub(super) async fn move_over<'a>(
     after: &Invoice,
 ) -> Result<Change<'a>> {
     let was = before.map_or("", |before| before.number.as_str());
-    if was == after.number {
+    let missing = after.missing_since.is_some();
+    if was == after.number && before.is_some_and(|before| before.missing_since.is_some() == missing) {
         return Ok(change);
     }
-    if !was.is_empty() {
-        change = edit(ports, scope, change, after, was, |invoices| invoices.retain(|id| *id != after.id)).await?;
+    let release = |holders: &mut NumberHolders| {
+        holders.invoices.retain(|id| *id != after.id);
+        holders.missing.retain(|id| *id != after.id);
+    };
+    if !was.is_empty() && was != after.number {
+        change = edit(ports, scope, change, after, was, release).await?;
     }
     if !after.number.is_empty() {
-        let add = |invoices: &mut Vec<i64>| {
-            if !invoices.contains(&after.id) && invoices.len() < HOLDERS_MAX {
-                invoices.push(after.id);
-                invoices.sort_unstable();
+        let take = |holders: &mut NumberHolders| {
+            release(holders);
+            let own = if missing { &mut holders.missing } else { &mut holders.invoices };
+            if own.len() < HOLDERS_MAX {
+                own.push(after.id);
+                own.sort_unstable();
             }
         };
-        change = edit(ports, scope, change, after, &after.number, add).await?;
+        change = edit(ports, scope, change, after, &after.number, take).await?;
     }
     Ok(change)
 }
@@ -59,7 +67,7 @@ async fn edit<'a>(
     change: Change<'a>,
     of: &Invoice,
     number: &str,
-    edit: impl FnOnce(&mut Vec<i64>),
+    edit: impl FnOnce(&mut NumberHolders),
 ) -> Result<Change<'a>> {
     let (partner, connection) = (of.partner.clone(), of.connection.clone());
     let key = Key::InvoiceNumber(partner.clone(), connection.clone(), number.to_owned());
@@ -67,14 +75,15 @@ async fn edit<'a>(
     let (mut holders, expect) = match present {
         Some(found) => (found.value, Expect::Version(found.v)),
         None => {
-            let none = NumberHolders { partner, connection, number: number.to_owned(), invoices: Vec::new() };
+            let (number, invoices, missing) = (number.to_owned(), Vec::new(), Vec::new());
+            let none = NumberHolders { partner, connection, number, invoices, missing };
             (none, Expect::Absent)
         }
     };
     let clashed = holders.invoices.len() > 1;
-    edit(&mut holders.invoices);
+    edit(&mut holders);
     let clashes = holders.invoices.len() > 1;
-    let change = match (holders.invoices.is_empty(), expect) {
+    let change = match (holders.invoices.is_empty() && holders.missing.is_empty(), expect) {
         (true, Expect::Absent) => return Ok(change),
         (true, expect) => change.write(Write::delete(holders.key(), expect)),
         (false, expect) => change.write(Write::put(&holders, expect)?),

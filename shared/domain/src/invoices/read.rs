@@ -125,7 +125,7 @@ pub async fn clashing<'a>(
     let reads = invoices.into_iter().filter(|invoice| !invoice.number.is_empty()).map(|invoice| async move {
         let key = Key::InvoiceNumber(invoice.partner.clone(), invoice.connection.clone(), invoice.number.clone());
         let holders = load::<NumberHolders>(&*ports.storage, scope, &key).await?;
-        let clash = holders.is_some_and(|holders| holders.invoices.len() > 1);
+        let clash = holders.is_some_and(|holders| holders.invoices.len() > 1 && !holders.missing.contains(&invoice.id));
         Ok::<_, crate::ports::StorageError>(clash.then_some(invoice.id))
     });
     let found = futures::future::try_join_all(reads).await?;

@@ -264,7 +264,7 @@ impl Record for OpenInvoice {
     }
 }
 
-/// Which invoices carry a number. More than one is a clash.
+/// Which invoices carry a number. More than one that is there is a clash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NumberHolders {
     /// Whose.
@@ -275,6 +275,9 @@ pub struct NumberHolders {
     pub number: String,
     /// `Invoices.id` of each, ascending.
     pub invoices: Vec<i64>,
+    /// The same of those that carried it when Autotask last returned them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<i64>,
 }
 
 impl Record for NumberHolders {

@@ -123,7 +123,7 @@ async fn here(ports: &Ports, scope: &Scope, of: (&PartnerId, &ConnectionId), ask
         Asked::Number(number) => {
             let key = Key::InvoiceNumber(partner.clone(), connection.clone(), number.clone());
             let holders = load::<NumberHolders>(&*ports.storage, scope, &key).await?;
-            holders.map(|holders| holders.value.invoices).unwrap_or_default()
+            holders.map(|holders| [holders.value.invoices, holders.value.missing].concat()).unwrap_or_default()
         }
     };
     let mut found = Vec::new();

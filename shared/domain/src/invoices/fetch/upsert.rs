@@ -536,6 +536,7 @@ async fn mark_missing(place: &Place<'_>, id: i64) -> Result<bool> {
         let data = told(&after, Some(&before.value), place.settings.invoice_reference);
         let change = Change::of_connection(place.ports, place.actor, place.partner(), place.id());
         let (change, nudge) = in_step(change, place.ports, place.scope, &mut after).await?;
+        let change = numbers::move_over(place.ports, place.scope, change, Some(&before.value), &after).await?;
         let change = change
             .replace(&after, before.v)?
             .write(Write::delete(marker.key(), Expect::Any))

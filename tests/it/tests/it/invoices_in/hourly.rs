@@ -1,6 +1,6 @@
 //! What is new is here within the hour.
 
-use super::{calls, hour, imported, told, viewer, world};
+use super::{calls, day, hour, imported, told, viewer, world};
 use domain::Role;
 use serde_json::json;
 
@@ -76,6 +76,28 @@ async fn two_invoices_of_one_number_are_both_here_and_flagged_until_one_is_renum
         let shown = viewer(&world, &format!("C/invoices/{id}")).await;
         assert_eq!(shown["number_clash"], json!(false), "{id}");
     }
+}
+
+#[tokio::test]
+async fn one_that_is_made_again_under_the_number_of_a_deleted_one_does_not_clash_with_it() {
+    let world = world().await;
+    let company = world.company("Northwind");
+    let wrong = world.invoice(company, &[("Seats", 4, "2.50")]);
+    imported(&world).await;
+    world.delete_invoice(wrong.id);
+    let right = world.invoice(company, &[("Seats", 5, "2.50")]);
+    world.renumber_invoice(right.id, &wrong.number);
+    hour(&world).await;
+    let clashes = async |id| viewer(&world, &format!("C/invoices/{id}")).await["number_clash"] == json!(true);
+    assert!(clashes(right.id).await, "until the daily look finds it gone");
+    day(&world).await;
+    assert!(!clashes(right.id).await && !clashes(wrong.id).await);
+    let open = world.api(Role::PartnerViewer).get("C/issues?state=open").await.expect(200);
+    let codes: Vec<_> = open["items"].as_array().unwrap().iter().map(|issue| issue["code"].clone()).collect();
+    assert!(!codes.contains(&json!("invoice_number_clash")), "{codes:?}");
+    let path = format!("C/invoices/explain?number={}", wrong.number);
+    let found = world.api(Role::PartnerBilling).get(&path).await.expect(200);
+    assert_eq!(found["findings"].as_array().map(Vec::len), Some(2), "both are still found by it: {found}");
 }
 
 #[tokio::test]
