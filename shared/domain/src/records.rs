@@ -560,6 +560,14 @@ pub async fn load_page<R: Record>(
     Ok((items, listing.next))
 }
 
+/// Deletes records whatever they hold, in as many transactions as it takes.
+pub async fn delete_all(storage: &dyn Storage, scope: &Scope, keys: &[Key]) -> Result<(), StorageError> {
+    for some in keys.chunks(WRITES_MAX) {
+        storage.write(scope, some.iter().map(|key| Write::delete(key.clone(), Expect::Any)).collect()).await?;
+    }
+    Ok(())
+}
+
 /// Reads a whole collection, page by page.
 pub async fn load_all<R: Record>(
     storage: &dyn Storage,

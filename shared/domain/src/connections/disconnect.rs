@@ -15,8 +15,8 @@ use crate::issues::Issue;
 use crate::mappings::{CompanyTaken, LineTaken, Mapping};
 use crate::packages::PackageMapping;
 use crate::ports::{Order, PageRequest, Ports, Read, SecretName};
-use crate::problem::{Code, Error, Problem, Result};
-use crate::records::{Collection, Expect, Key, Record, WRITES_MAX, Write, load_all, load_page};
+use crate::problem::{Code, Problem, Result};
+use crate::records::{Collection, Expect, Key, Record, Write, delete_all, load_all, load_page};
 use crate::runs::{Dismissal, Run, RunState};
 use crate::tickets::FailureTicket;
 use crate::units::{SETTLE, UnitLine};
@@ -135,31 +135,28 @@ pub(super) async fn drop_theirs(ports: &Ports, scope: &Scope, partner: &PartnerI
     remove_all::<UnitLine>(ports, scope, of(Collection::UnitLines)).await?;
     remove_all::<Issue>(ports, scope, of(Collection::Issues)).await?;
     remove_all::<FailureTicket>(ports, scope, of(Collection::FailureTickets)).await?;
-    let last = [Key::HealthReport, Key::Budget].map(|key| Write::delete(key(partner.clone(), id.clone()), Expect::Any));
-    Ok(ports.storage.write(scope, last.to_vec()).await?)
+    let last = [Key::HealthReport, Key::Budget].map(|key| key(partner.clone(), id.clone()));
+    Ok(delete_all(&*ports.storage, scope, &last).await?)
 }
 
 /// Removes what is left of a connection that has ended; the audit trail and the runs stay until they expire.
 async fn forget(ports: &Ports, scope: &Scope, partner: &PartnerId, id: &ConnectionId) -> Result<()> {
     drop_theirs(ports, scope, partner, id).await?;
-    let last = vec![
-        Write::delete(Key::PackageMappingTurn(partner.clone(), id.clone()), Expect::Any),
-        Write::delete(Key::TopologyUse(partner.clone(), id.clone()), Expect::Any),
-        Write::delete(Key::Webhooks(partner.clone(), id.clone()), Expect::Any),
-        Write::delete(Key::Settings(partner.clone(), id.clone()), Expect::Any),
-        Write::delete(Key::Notifications(partner.clone(), id.clone()), Expect::Any),
-        Write::delete(Key::NotifyState(partner.clone(), id.clone()), Expect::Any),
-        Write::delete(Key::Connection(partner.clone(), id.clone()), Expect::Any),
+    let last = [
+        Key::PackageMappingTurn,
+        Key::TopologyUse,
+        Key::Webhooks,
+        Key::Settings,
+        Key::Notifications,
+        Key::NotifyState,
+        Key::Connection,
     ];
-    ports.storage.write(scope, last).await.map_err(Error::from)
+    let last = last.map(|key| key(partner.clone(), id.clone()));
+    Ok(delete_all(&*ports.storage, scope, &last).await?)
 }
 
 async fn remove_all<R: Record>(ports: &Ports, scope: &Scope, of: Collection) -> Result<()> {
     let keys: Vec<Key> =
         load_all::<R>(&*ports.storage, scope, &of, Read::Strong).await?.iter().map(|found| found.value.key()).collect();
-    for batch in keys.chunks(WRITES_MAX) {
-        let writes = batch.iter().map(|key| Write::delete(key.clone(), Expect::Any)).collect();
-        ports.storage.write(scope, writes).await?;
-    }
-    Ok(())
+    Ok(delete_all(&*ports.storage, scope, &keys).await?)
 }

@@ -10,7 +10,7 @@ use crate::actor::Scope;
 use crate::ids::{ConnectionId, PartnerId};
 use crate::ports::{Order, PageRequest, Ports, Read, StorageError};
 use crate::problem::{Code, Problem, Result};
-use crate::records::{Collection, Expect, Key, Record, Versioned, WRITES_MAX, Write, load, load_page};
+use crate::records::{Collection, Key, Record, Versioned, Write, delete_all, load, load_page};
 use futures::{StreamExt, TryStreamExt, stream};
 
 /// Records of one page.
@@ -149,10 +149,6 @@ impl Desk<'_> {
     }
 
     async fn delete(&self, keys: Vec<Key>) -> Result<()> {
-        for some in keys.chunks(WRITES_MAX) {
-            let writes = some.iter().map(|key| Write::delete(key.clone(), Expect::Any)).collect();
-            self.ports.storage.write(self.scope, writes).await?;
-        }
-        Ok(())
+        Ok(delete_all(&*self.ports.storage, self.scope, &keys).await?)
     }
 }

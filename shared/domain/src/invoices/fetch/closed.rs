@@ -5,21 +5,19 @@ use super::invoices::{by_id, every, headers};
 use super::place::{Place, Rows};
 use super::record::{Counts, Round};
 use super::upsert::{self, How, Known};
+use super::vanished::too_many;
 use crate::invoices::Invoice;
-use crate::mappings::broken::sees_all;
-use crate::ports::Read;
-use crate::problem::{Error, Result};
-use crate::records::{Collection, load_all};
+use crate::ports::{Order, PageRequest, Read};
+use crate::problem::Result;
+use crate::records::{Collection, load_page};
 use std::collections::BTreeSet;
 
 /// Invoices of one page: one call.
 pub(super) const PAGE: usize = 500;
 /// Days in which all invoices are to be looked at once.
 const ROUND_DAYS: u32 = 28;
-/// Share of a page, in per cent, that may be gone before it is rather the right to see them that is.
-const GONE_PERCENT_MAX: usize = 30;
-/// Fewer that are gone than this are believed.
-const GONE_MIN: usize = 10;
+/// Ours that are held against a page: more than that are not there because the page is not whole.
+const OURS_MAX: u32 = 1_000;
 
 /// Pages of one day: more where there are more than that many days' single pages. `here`: how many are known to be.
 pub(super) fn pages_of(round: Round, here: u32) -> u32 {
@@ -54,36 +52,34 @@ pub(super) async fn look(
 /// Marks ours of the page, up to the id `to`, that Autotask no longer has. Answers how many.
 async fn gone(place: &Place<'_>, round: Round, to: i64, seen: &BTreeSet<i64>) -> Result<u32> {
     let of = Collection::InvoicesBetween(place.partner().clone(), place.id().clone(), round.after, to);
-    let ours = load_all::<Invoice>(&*place.ports.storage, place.scope, &of, Read::Strong).await?;
-    let standing = ours.iter().filter(|invoice| invoice.missing_since.is_none()).map(|invoice| invoice.id);
-    let (there, others): (Vec<i64>, Vec<i64>) = standing.partition(|id| seen.contains(id));
+    let page = PageRequest { limit: OURS_MAX, after: None, order: Order::Ascending, read: Read::Strong };
+    let (ours, more) = load_page::<Invoice>(&*place.ports.storage, place.scope, &of, page).await?;
+    let standing: Vec<i64> =
+        ours.iter().filter(|invoice| invoice.missing_since.is_none()).map(|invoice| invoice.id).collect();
+    let others: Vec<i64> = standing.iter().copied().filter(|id| !seen.contains(id)).collect();
     if others.is_empty() {
         return Ok(0);
     }
-    let failed = |doing| move |source| Error::Autotask { doing, source };
-    let rows = by_id(place, others.iter().copied()).all().await.map_err(failed("reading invoices that vanished"))?;
+    if more.is_some() || too_many(others.len(), whole(standing.len(), round)) {
+        // The day's look at open ones tells people, where it meets the same.
+        let (gone, looked_for) = (others.len(), standing.len());
+        tracing::warn!(connection.id = %place.id(), gone, looked_for, "closed invoices vanished");
+        return Ok(0);
+    }
+    let rows = place.all("reading invoices that vanished", by_id(place, others.iter().copied())).await?;
     let found: BTreeSet<i64> = rows.iter().map(|row| row.id.get()).collect();
-    let gone: Vec<i64> = others.iter().copied().filter(|id| !found.contains(id)).collect();
-    let of = there.len() + others.len();
-    let many = too_many(gone.len(), of, round);
-    if gone.is_empty() || many || !sees_all::<autotask::Invoice>(place.client()).await.map_err(failed(SEES))? {
-        // The day's look at open ones says so, where it meets the same; there is no more to do about closed ones.
-        if many {
-            tracing::warn!(connection.id = %place.id(), gone = gone.len(), looked_for = of, "closed invoices vanished");
-        }
+    let gone: Vec<i64> = others.into_iter().filter(|id| !found.contains(id)).collect();
+    if gone.is_empty() || !place.sees_invoices().await? {
         return Ok(0);
     }
     upsert::take_missing(place, &gone).await
 }
 
-/// Whether so many of a page are gone that it is rather the right to see them. The last page of many may be a short one,
-/// and the newest are deleted together: it counts as a whole one.
-fn too_many(gone: usize, of: usize, round: Round) -> bool {
+/// How many a page counts for: the last page of many may be a short one, and the newest are deleted together.
+fn whole(of: usize, round: Round) -> usize {
     let all = usize::try_from(round.rows_before.max(round.rows)).unwrap_or(PAGE);
-    gone >= GONE_MIN && gone * 100 > of.max(all.min(PAGE)) * GONE_PERCENT_MAX
+    of.max(all.min(PAGE))
 }
-
-const SEES: &str = "asking what the API user may see";
 
 #[cfg(test)]
 mod tests {
@@ -100,7 +96,7 @@ mod tests {
             (150, 500, 5_000, false),
             (20, 40, 0, true),
         ] {
-            assert_eq!(too_many(gone, page, of(all)), wanted, "{gone} of {page}, {all} in all");
+            assert_eq!(too_many(gone, whole(page, of(all))), wanted, "{gone} of {page}, {all} in all");
         }
     }
 

@@ -23,6 +23,7 @@ mod status;
 mod theirs;
 mod unread;
 mod upsert;
+mod vanished;
 mod visit;
 mod work;
 

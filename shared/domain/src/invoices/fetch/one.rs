@@ -15,7 +15,6 @@ use crate::ids::{ConnectionId, PartnerId};
 use crate::invoices::customer::Customer;
 use crate::invoices::read::stopped;
 use crate::invoices::record::{Invoice, NumberHolders};
-use crate::mappings::broken::sees_all;
 use crate::ports::Ports;
 use crate::problem::{Code, Error, Problem, Result};
 use crate::records::{Key, Versioned, load};
@@ -169,9 +168,7 @@ async fn there(
     };
     let rows = place.all("looking for an invoice", query).await?;
     if rows.is_empty() {
-        let sees = sees_all::<autotask::Invoice>(place.client()).await;
-        let sees = sees.map_err(|source| Error::Autotask { doing: "asking what the API user may see", source })?;
-        let verdict = if sees { Verdict::NotInAutotask } else { Verdict::NotVisible };
+        let verdict = if place.sees_invoices().await? { Verdict::NotInAutotask } else { Verdict::NotVisible };
         return Ok(vec![Explained::nowhere(asked, verdict)]);
     }
     let rows: Vec<_> = rows.into_iter().take(OF_A_NUMBER_MAX).collect();
@@ -289,8 +286,7 @@ async fn again(place: &Place<'_>, id: i64) -> Result<Resynced> {
 }
 
 async fn gone(place: &Place<'_>, id: i64, before: Option<Versioned<Invoice>>) -> Result<Resynced> {
-    let sees = sees_all::<autotask::Invoice>(place.client()).await;
-    if !sees.map_err(|source| Error::Autotask { doing: "asking what the API user may see", source })? {
+    if !place.sees_invoices().await? {
         let words = format!("Autotask does not return invoice {id}, and the API user may not see all invoices.");
         return Err(Error::problem(Code::PermissionMissing, words));
     }

@@ -4,18 +4,12 @@ use super::invoices::{by_id, headers};
 use super::place::Place;
 use super::record::Counts;
 use super::upsert::{self, How, Known};
+use super::vanished::{GONE_MIN, too_many};
 use crate::invoices::record::OpenInvoice;
-use crate::mappings::broken::sees_all;
 use crate::ports::Read;
 use crate::problem::{Code, Error, Result};
 use crate::records::{Collection, load_all};
-use autotask::Invoice;
 use std::collections::BTreeSet;
-
-/// Share of the open invoices, in per cent, that may be gone before it is rather the right to see them that is.
-const GONE_PERCENT_MAX: usize = 30;
-/// Fewer that are gone than this are believed.
-const GONE_MIN: usize = 10;
 
 /// Takes over what Autotask says of invoices that are open here and that it did not return among its open ones: those
 /// with ids in `(above, to]` and not in `seen`. `gone_before`: how many of earlier pages are gone.
@@ -46,10 +40,7 @@ pub(super) async fn take_others(
         return Ok(counts);
     }
     let (all_gone, open) = share(place, gone.len(), seen.len() + others.len(), gone_before).await?;
-    let many = all_gone >= GONE_MIN && all_gone * 100 > open * GONE_PERCENT_MAX;
-    let sees = sees_all::<Invoice>(place.client()).await;
-    let sees = sees.map_err(|source| Error::Autotask { doing: "asking what the API user may see", source })?;
-    if many || !sees {
+    if too_many(all_gone, open) || !place.sees_invoices().await? {
         let words = format!("{all_gone} of {open} open invoices are no longer returned.");
         tracing::warn!(connection.id = %place.id(), gone = all_gone, looked_for = open, "invoices vanished");
         return Err(Error::problem(Code::PermissionMissing, words));

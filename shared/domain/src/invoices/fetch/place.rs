@@ -5,6 +5,7 @@ use crate::autotask_session::Session;
 use crate::connections::{Connection, Settings};
 use crate::ids::{ConnectionId, PartnerId};
 use crate::invoices::filters::FiltersRecord;
+use crate::mappings::broken::sees_all;
 use crate::ports::Ports;
 use crate::problem::{Error, Result};
 use crate::records::{Key, Record, Versioned, load};
@@ -41,6 +42,12 @@ impl Place<'_> {
 
     pub(super) fn client(&self) -> &Client {
         &self.session.client
+    }
+
+    /// Whether the API user may see all invoices: restricted rights show as empty lists.
+    pub(super) async fn sees_invoices(&self) -> Result<bool> {
+        let doing = "asking what the API user may see";
+        sees_all::<autotask::Invoice>(self.client()).await.map_err(|source| Error::Autotask { doing, source })
     }
 
     pub(super) async fn all<T: Entity>(&self, doing: &'static str, query: Query<T>) -> Result<Vec<T>> {

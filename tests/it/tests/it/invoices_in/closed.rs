@@ -83,6 +83,11 @@ async fn a_day_takes_one_call_more_and_goes_on_where_the_day_before_stopped() {
         assert_eq!(missing, found, "after {found} days");
     }
     assert_eq!(looks().await, idle, "{:?}", calls(&world));
+    // Without the right to see them, nobody asks for a thousand one by one.
+    world.sim.set_permissions(world.ci, Permissions::default().with("Invoices", Access::NONE)).unwrap();
+    assert!(looks().await <= idle, "{:?}", calls(&world));
+    let missing = kept(&world).await.iter().filter(|invoice| invoice.status == InvoiceStatus::Missing).count();
+    assert_eq!(missing, 3);
 }
 
 #[tokio::test]
